@@ -1,0 +1,1 @@
+"""Keepstep keeps Productboard features and tracker tickets in step, in both directions."""
