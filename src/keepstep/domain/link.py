@@ -1,0 +1,180 @@
+"""Link: one feature and one ticket in step, the base, the intent of a write under way, and its troubles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from keepstep.domain.column import Cell
+from keepstep.domain.fields import Field, Side, Snapshot
+from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, marker_of
+from keepstep.domain.ticket import TicketRef, TicketStatus
+
+
+class LinkState(StrEnum):
+    PUSHING = "pushing"
+    LINKED = "linked"
+    IN_CONFLICT = "in conflict"
+    REFUSED = "refused"
+    LOST_SIGHT = "lost sight"
+    SET_ASIDE = "set aside"
+    UNLINKING = "unlinking"
+    DISMISSED = "dismissed"
+
+
+IN_STEP = frozenset({LinkState.LINKED})
+ATTENTION = frozenset({LinkState.IN_CONFLICT, LinkState.REFUSED, LinkState.LOST_SIGHT, LinkState.SET_ASIDE})
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    feature: Snapshot
+    ticket: Snapshot
+
+    def side(self, side: Side) -> Snapshot:
+        return self.feature if side is Side.FEATURE else self.ticket
+
+
+@dataclass(frozen=True, slots=True)
+class IntendedWrite:
+    """One field's write, committed before it is made: afterwards it tells our own write from a person's."""
+
+    field: Field
+    target: Side
+    value: str
+    expected: str
+    """In the target's exact form: what the target would show had it stored the value as its format does."""
+    before: str
+    source: str
+    """The other side's exact value that this write carries over; its base once the write is confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateIntent:
+    at: datetime
+    in_doubt: bool = False
+    """A create was sent and its outcome is unknown."""
+    looks: int = 0
+    """How often we have looked for the marker without finding it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    create: CreateIntent | None = None
+    writes: tuple[IntendedWrite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a Link does not move: cause, and what helps. Both may be shown to anyone who may see the Link."""
+
+    code: str
+    message: str
+    at: datetime
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A write that the target answered but did not carry out; not tried again until source or policy change."""
+
+    target: Side
+    value: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Both sides changed one field differently and the rule is to ask a person."""
+
+    base_feature: str
+    base_ticket: str
+    feature: str
+    ticket: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LostSight:
+    side: Side
+    since: datetime
+
+
+class Ending(StrEnum):
+    """Why a Link is taken apart; decides comment and cell."""
+
+    BUTTON = "unlinked with the button"
+    PERSON = "unlinked in Keepstep"
+    FEATURE_DELETED = "the feature was deleted"
+    TICKET_DELETED = "the ticket was deleted"
+    TICKET_MOVED = "the ticket was moved away"
+    INTEGRATION_REMOVED = "the integration was removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the last sync read, so that a poll can tell news from what is known."""
+
+    feature_digest: str = ""
+    ticket_digest: str = ""
+    feature_at: datetime | None = None
+    ticket_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    id: LinkId
+    integration_id: IntegrationId
+    feature_id: FeatureId
+    state: LinkState
+    created_at: datetime
+    account: str
+    """The tracker account's key: a ticket id is unique within it."""
+    feature_title: str = ""
+    feature_url: str = ""
+    feature_type: str = ""
+    feature_status: str = ""
+    """Name of the status when last read, for lists."""
+    ticket: TicketRef | None = None
+    ticket_title: str = ""
+    ticket_status: TicketStatus | None = None
+    base: Base | None = None
+    intent: Intent = Intent()
+    refusals: Mapping[Field, Refusal] = field(default_factory=dict)
+    conflicts: Mapping[Field, Conflict] = field(default_factory=dict)
+    warnings: Mapping[Field, str] = field(default_factory=dict)
+    """What a person should know although nothing is wrong: an unmapped status, a vendor's loss."""
+    seen: Seen = Seen()
+    lost: LostSight | None = None
+    ending: Ending | None = None
+    trouble: Trouble | None = None
+    attempts: int = 0
+    retry_at: datetime | None = None
+    pushed_at: datetime | None = None
+    """When the push that is under way began; it gives up 15 minutes later."""
+    synced_at: datetime | None = None
+    started_at: datetime | None = None
+    """When the last job started: the next machine-woken one starts not sooner than a second later."""
+    cell: Cell | None = None
+    """What we last put or read; None when unknown (a click's answer may have overwritten it)."""
+    revision: int = 0
+
+    @property
+    def marker(self) -> str:
+        return marker_of(self.id)
+
+    @property
+    def is_open(self) -> bool:
+        """Owns the feature's cell: at most one such Link per integration and feature."""
+        return self.state is not LinkState.UNLINKING
+
+    @property
+    def settled_state(self) -> LinkState:
+        if self.conflicts:
+            return LinkState.IN_CONFLICT
+        return LinkState.REFUSED if self.refusals else LinkState.LINKED
+
+    def calm(self) -> "Link":
+        """Free of a past failure: what a success, or a person's *try again*, does."""
+        return replace(self, trouble=None, attempts=0, retry_at=None)

@@ -1,0 +1,22 @@
+"""Time and new ids, so that tests decide both."""
+
+from datetime import datetime
+from typing import Protocol
+
+from keepstep.domain.ids import IntegrationId, LinkId
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware, in UTC."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def new_integration_id(self) -> IntegrationId:
+        """Unguessable (at least 128 bits), lower-case letters and digits."""
+
+    def new_link_id(self) -> LinkId:
+        """32 hexadecimal digits."""
+
+    def new_secret(self) -> str:
+        """At least 256 bits, printable."""
