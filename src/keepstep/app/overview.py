@@ -1,0 +1,322 @@
+"""What the pages, the API and the command line read: every view answers "is it working, and if not, what do I do?"."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from keepstep.app.context import Context
+from keepstep.domain.events import Act, Entry
+from keepstep.domain.fields import Field, Side
+from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.domain.integration import Integration, IntegrationState
+from keepstep.domain.link import ATTENTION, Link, LinkState
+from keepstep.ports.storage import JournalQuery, LinkQuery, UnitOfWork
+
+_DAY_HOURS = 24
+
+
+class HealthWord(StrEnum):
+    """The four meanings that colours and icons have on every page."""
+
+    OK = "ok"
+    WORKING = "working"
+    ATTENTION = "attention"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    word: HealthWord
+    sentence: str
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCounts:
+    in_step: int = 0
+    working: int = 0
+    attention: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.in_step + self.working + self.attention
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationRow:
+    """One integration in a list."""
+
+    integration: Integration
+    tracker_name: str
+    health: Health
+    counts: LinkCounts
+    by_state: Mapping[LinkState, int]
+    last_notice: Mapping[Side, datetime]
+    """When each side last told us something."""
+    last_change: Mapping[Side, datetime]
+    """When we last wrote to each side."""
+    activity: Sequence[int]
+    """Journal entries per hour over the last 24 hours, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationView:
+    """One integration's page."""
+
+    row: IntegrationRow
+    waiting: int
+    """Notices that no sync has handled yet."""
+    board_token_end: str
+    """Last four characters of the tokens, "" when too short to show any."""
+    tracker_token_end: str
+    attention: Sequence[Link]
+    unmapped: Sequence[str]
+    """Warnings of Links, each sentence once: unmapped statuses, losses."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """One field of a Link: both values, the base where it differs, and why it is what it is."""
+
+    field: Field
+    feature: str
+    ticket: str
+    base_feature: str
+    base_ticket: str
+    why: str
+    last: Entry | None = None
+    refused: str = ""
+    undecided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    link: Link
+    integration: Integration
+    tracker_name: str
+    health: Health
+    fields: Sequence[FieldView]
+    journal: Sequence[Entry] = field(default_factory=tuple)
+    page: str = ""
+    """Its signed address."""
+
+
+def link_health(link: Link) -> Health:
+    """One sentence on a Link, with its cure."""
+    if link.trouble and link.state is LinkState.SET_ASIDE:
+        return Health(HealthWord.BROKEN, link.trouble.message, link.trouble.cure)
+    match link.state:
+        case LinkState.PUSHING if link.trouble:
+            return Health(
+                HealthWord.WORKING, f"The ticket is not made yet: {link.trouble.message}", link.trouble.cure
+            )
+        case LinkState.PUSHING:
+            return Health(HealthWord.WORKING, "The ticket is being made.")
+        case LinkState.IN_CONFLICT:
+            names = " and ".join(link.conflicts)
+            return Health(
+                HealthWord.ATTENTION, f"Both sides changed the {names}.", "Choose below which one stays."
+            )
+        case LinkState.REFUSED:
+            refusal = next(iter(link.refusals.values()), None)
+            return Health(
+                HealthWord.ATTENTION,
+                refusal.message if refusal else "A write was refused.",
+                "Change the value on either side, or the mapping; then it is tried again.",
+            )
+        case LinkState.LOST_SIGHT:
+            side = link.lost.side if link.lost else Side.TICKET
+            return Health(
+                HealthWord.ATTENTION,
+                f"The {side} does not answer any more. It may be deleted, or hidden from our token.",
+                "We look again before anything is unlinked.",
+            )
+        case LinkState.UNLINKING:
+            return Health(HealthWord.WORKING, "Being unlinked.")
+        case LinkState.DISMISSED:
+            return Health(HealthWord.OK, "The failed push was dismissed.", "Push again whenever you like.")
+    if link.trouble:
+        return Health(
+            HealthWord.WORKING, link.trouble.message, link.trouble.cure or "It is tried again by itself."
+        )
+    return Health(HealthWord.OK, "In step.")
+
+
+def integration_health(integration: Integration, counts: LinkCounts) -> Health:
+    match integration.state:
+        case IntegrationState.PAUSED:
+            cause = integration.pause
+            return Health(
+                HealthWord.ATTENTION if cause and cause.by_person else HealthWord.BROKEN,
+                cause.message if cause else "Paused.",
+                _pause_cure(integration),
+            )
+        case IntegrationState.CONNECTING if integration.failure:
+            return Health(HealthWord.BROKEN, integration.failure, "Change what is wrong, or try again.")
+        case IntegrationState.CONNECTING:
+            return Health(HealthWord.WORKING, "Connecting.")
+        case IntegrationState.REMOVING if integration.failure:
+            return Health(
+                HealthWord.BROKEN, integration.failure, "It is tried again by itself, or forget it anyway."
+            )
+        case IntegrationState.REMOVING:
+            return Health(HealthWord.WORKING, "Being removed.")
+    if integration.failure:
+        return Health(HealthWord.BROKEN, integration.failure, "It is tried again by itself.")
+    if counts.attention:
+        noun = "Link needs" if counts.attention == 1 else "Links need"
+        return Health(HealthWord.ATTENTION, f"{counts.attention} {noun} attention; the others are in step.")
+    return Health(
+        HealthWord.OK, "Everything is in step." if counts.total else "Connected. Nothing is pushed yet."
+    )
+
+
+def _pause_cure(integration: Integration) -> str:
+    match integration.pause.field if integration.pause else "":
+        case "board token":
+            return "Paste a new Productboard token under Settings; nothing is lost, what waits goes on then."
+        case "tracker token":
+            return "Paste a new tracker token under Settings; nothing is lost, what waits goes on then."
+        case _:
+            return "Resume it when you like; nothing is lost, what waits goes on then."
+
+
+def count_links(by_state: Mapping[LinkState, int]) -> LinkCounts:
+    attention = sum(by_state.get(state, 0) for state in ATTENTION)
+    working = by_state.get(LinkState.PUSHING, 0) + by_state.get(LinkState.UNLINKING, 0)
+    return LinkCounts(by_state.get(LinkState.LINKED, 0), working, attention)
+
+
+async def list_integrations(ctx: Context) -> Sequence[IntegrationRow]:
+    """Those that need attention first, then by name."""
+    async with ctx.storage.begin() as uow:
+        integrations = await uow.integrations.list_all()
+        rows = await _rows(ctx, uow, integrations)
+    return sorted(rows, key=lambda row: (_URGENCY[row.health.word], row.integration.name.lower()))
+
+
+_URGENCY = {HealthWord.BROKEN: 0, HealthWord.ATTENTION: 1, HealthWord.WORKING: 2, HealthWord.OK: 3}
+
+
+async def _rows(
+    ctx: Context, uow: UnitOfWork, integrations: Sequence[Integration]
+) -> Sequence[IntegrationRow]:
+    counts = await uow.links.counts()
+    notices, changes = await uow.inbox.last_received(), await uow.journal.last_change()
+    hour = ctx.clock.now().replace(minute=0, second=0, microsecond=0)
+    activity = await uow.journal.activity(hour - timedelta(hours=_DAY_HOURS - 1), _DAY_HOURS)
+    rows = []
+    for each in integrations:
+        by_state = counts.get(each.id, {})
+        totals = count_links(by_state)
+        rows.append(
+            IntegrationRow(
+                integration=each,
+                tracker_name=ctx.outside.manifest(each.tracker.kind).name,
+                health=integration_health(each, totals),
+                counts=totals,
+                by_state=by_state,
+                last_notice=notices.get(each.id, {}),
+                last_change=changes.get(each.id, {}),
+                activity=activity.get(each.id, (0,) * _DAY_HOURS),
+            )
+        )
+    return rows
+
+
+async def view_integration(ctx: Context, integration_id: IntegrationId) -> IntegrationView:
+    """Raises MissingError."""
+    async with ctx.storage.begin() as uow:
+        integration = await uow.integrations.get(integration_id)
+        (row,) = await _rows(ctx, uow, [integration])
+        waiting = await uow.inbox.waiting(integration_id)
+        attention, _ = await uow.links.page(LinkQuery(integration_id, states=ATTENTION, limit=20))
+        linked, _ = await uow.links.page(LinkQuery(integration_id, limit=200))
+    warnings = {text for link in linked for text in link.warnings.values()}
+    return IntegrationView(
+        row=row,
+        waiting=waiting,
+        board_token_end=await ctx.vault.last_four(integration.board.token),
+        tracker_token_end=await ctx.vault.last_four(integration.tracker.token),
+        attention=attention,
+        unmapped=sorted(warnings),
+    )
+
+
+async def list_links(ctx: Context, query: LinkQuery) -> tuple[Sequence[Link], int]:
+    async with ctx.storage.begin() as uow:
+        return await uow.links.page(query)
+
+
+async def list_journal(ctx: Context, query: JournalQuery) -> tuple[Sequence[Entry], int]:
+    async with ctx.storage.begin() as uow:
+        return await uow.journal.page(query)
+
+
+async def list_attention(ctx: Context) -> Sequence[tuple[Integration, Sequence[Link]]]:
+    """Across integrations: each with its Links that need a person, integrations in trouble first."""
+    rows = await list_integrations(ctx)
+    found: list[tuple[Integration, Sequence[Link]]] = []
+    async with ctx.storage.begin() as uow:
+        for row in rows:
+            links, _ = await uow.links.page(LinkQuery(row.integration.id, states=ATTENTION, limit=50))
+            if links or row.health.word is HealthWord.BROKEN:
+                found.append((row.integration, links))
+    return found
+
+
+async def view_link(ctx: Context, link_id: LinkId) -> LinkView:
+    """Both sides as last read, what the base is, and why each value is what it is. Raises MissingError."""
+    async with ctx.storage.begin() as uow:
+        link = await uow.links.get(link_id)
+        integration = await uow.integrations.get(link.integration_id)
+        journal, _ = await uow.journal.page(JournalQuery(link=link_id, limit=100))
+    return LinkView(
+        link=link,
+        integration=integration,
+        tracker_name=ctx.outside.manifest(integration.tracker.kind).name,
+        health=link_health(link),
+        fields=[_field_view(link, integration, name, journal) for name in Field],
+        journal=journal,
+        page=ctx.pages.address(link_id),
+    )
+
+
+_TELLING = frozenset(
+    {
+        Act.WROTE,
+        Act.OVERRULED,
+        Act.DECIDED,
+        Act.REFUSED,
+        Act.KEPT,
+        Act.LOSS,
+        Act.CREATED,
+        Act.LINKED,
+        Act.ASKED,
+    }
+)
+
+
+def _field_view(link: Link, integration: Integration, name: Field, journal: Sequence[Entry]) -> FieldView:
+    conflict, refusal = link.conflicts.get(name), link.refusals.get(name)
+    base_feature = link.base.feature.value(name) if link.base else ""
+    base_ticket = link.base.ticket.value(name) if link.base else ""
+    last = next((e for e in journal if e.act in _TELLING and e.field in (name, None)), None)
+    return FieldView(
+        field=name,
+        feature=conflict.feature if conflict else base_feature,
+        ticket=conflict.ticket if conflict else base_ticket,
+        base_feature=conflict.base_feature if conflict else base_feature,
+        base_ticket=conflict.base_ticket if conflict else base_ticket,
+        why=_why(integration, name, last),
+        last=last,
+        refused=refusal.message if refusal else "",
+        undecided=conflict is not None,
+    )
+
+
+def _why(integration: Integration, name: Field, last: Entry | None) -> str:
+    policy = integration.policy.of(name)
+    rule = f"Goes {policy.direction}; when both sides change it: {policy.rule}."
+    return f"{last.reason or last.act} {rule}" if last else f"As it was when the two were linked. {rule}"
