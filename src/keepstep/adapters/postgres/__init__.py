@@ -1,0 +1,1 @@
+"""Everything that speaks to PostgreSQL: the embedded server, pools, locks, signals and the stored things."""
