@@ -1,0 +1,1 @@
+"""Every port again in memory, passing the same contracts as the real ones."""
