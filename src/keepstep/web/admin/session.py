@@ -1,7 +1,8 @@
 """Who is asking: dependencies that pages and the API put in front of their routes.
 
-`require_person` for pages (without a session one is sent to the login and back), `require_csrf` for every POST of a page,
-`require_token` for the API. They leave `person`, `csrf` and `session` under `request.state`, where templates find them.
+`require_person` for pages (without a session one is sent to the login and back), `require_csrf` for every POST of a
+page, `require_token` for the API. They leave `person`, `csrf` and `session` under `request.state`, where templates find
+them.
 """
 
 import hmac
@@ -70,7 +71,7 @@ async def require_token(request: Request) -> ApiToken:
     if token is None:
         raise HTTPException(
             401,
-            "Send a token of this service as 'Authorization: Bearer ks_...'. Make one under People, or on the command line.",
+            "Send a token of this service as 'Authorization: Bearer ks_...'. It is made on the page People and tokens.",
             headers={"WWW-Authenticate": "Bearer"},
         )
     return token
