@@ -1,0 +1,57 @@
+"""Who is called, and what for: the words from which errors are made."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Params = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a vendor's error body says, in one form."""
+
+    text: str = ""
+    """The vendor's words, for people."""
+    field: str = ""
+    """Which of our fields it is about, where that can be told."""
+    missing: str = ""
+    """The right that the token lacks, where the vendor names it."""
+    cure: str = ""
+    """What helps, where the vendor's code makes it clear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One vendor as seen by the client."""
+
+    name: str
+    side: str
+    """"board" or "tracker": whose credential is lost when it is refused."""
+    per_second: float
+    """Requests per second and token that we allow ourselves."""
+    read_problem: Callable[[int, Any], Problem]
+    """From status and body (parsed JSON, or the text) to a Problem; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request."""
+
+    method: str
+    path: str
+    """Below the base URL, with its variable parts quoted (`segment`)."""
+    thing: str
+    """What it is about, for people: "the feature 5b7e", "issue #14"."""
+    params: Params = ()
+    body: Any = field(default=None, repr=False)
+    right: str = ""
+    """What the token needs for it, said when it is refused."""
+    reads: bool = False
+    """A POST that changes nothing, such as a search."""
+    answers: bool = True
+    """A JSON answer is expected; without one the answer makes no sense."""
+
+    @property
+    def writes(self) -> bool:
+        return self.method not in ("GET", "HEAD") and not self.reads
