@@ -1,5 +1,6 @@
 """The fields that are kept in step, and the sides they stand on."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,6 +44,11 @@ class Snapshot:
                 return self.description
             case Field.STATUS:
                 return self.status or ""
+
+    @property
+    def digest(self) -> str:
+        whole = "\0".join((self.title, self.description, self.status or ""))
+        return hashlib.blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def normal_title(title: str) -> str:

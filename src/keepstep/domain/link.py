@@ -42,8 +42,7 @@ class IntendedWrite:
     field: Field
     target: Side
     value: str
-    expected: str
-    """In the target's exact form: what the target would show had it stored the value as its format does."""
+    """In the target's exact form. The target shows the expected form when it reads as this value reads."""
     before: str
     source: str
     """The other side's exact value that this write carries over; its base once the write is confirmed."""
@@ -51,9 +50,12 @@ class IntendedWrite:
 
 @dataclass(frozen=True, slots=True)
 class CreateIntent:
+    """A create was sent, or is about to be: until its ticket is known, nobody may create another."""
+
     at: datetime
-    in_doubt: bool = False
-    """A create was sent and its outcome is unknown."""
+    feature: Snapshot
+    """What the draft was made from."""
+    draft: Snapshot
     looks: int = 0
     """How often we have looked for the marker without finding it."""
 
@@ -114,12 +116,14 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the last sync read, so that a poll can tell news from what is known."""
+    """What the last read of one side showed: tells news from what is known, and a stale read from a fresh one."""
 
-    feature_digest: str = ""
-    ticket_digest: str = ""
-    feature_at: datetime | None = None
-    ticket_at: datetime | None = None
+    digest: str
+    updated_at: datetime
+    """The side's own clock."""
+    before_write: str = ""
+    """Digest of what stood there before our last write; a read that still shows it soon after is stale at first."""
+    wrote_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ class Link:
     conflicts: Mapping[Field, Conflict] = field(default_factory=dict)
     warnings: Mapping[Field, str] = field(default_factory=dict)
     """What a person should know although nothing is wrong: an unmapped status, a vendor's loss."""
-    seen: Seen = Seen()
+    seen: Mapping[Side, Seen] = field(default_factory=dict)
     lost: LostSight | None = None
     ending: Ending | None = None
     trouble: Trouble | None = None

@@ -49,6 +49,9 @@ class Features(Protocol):
     async def fetch_feature(self, feature: FeatureId) -> Feature:
         """Any pushable or other entity, with its type. NotThereError: deleted, or not visible."""
 
+    async def list_features(self, features: Sequence[FeatureId]) -> Sequence[Feature]:
+        """Those of these (at most 100) that exist and are visible, features and subfeatures alike, in any order."""
+
     async def write_feature(self, feature: FeatureId, changes: FeatureChanges) -> None:
         """Productboard answers with a reference only: read again to see what it stored."""
 

@@ -119,8 +119,10 @@ class Inbox(Protocol):
     async def waiting(self, integration: IntegrationId) -> int:
         """Unhandled notices."""
 
-    async def prune(self, before: datetime) -> int:
-        """Drop handled notices, and unmatched ones, received before then."""
+    async def prune(self, before: datetime, unmatched_before: datetime | None = None) -> int:
+        """Drop handled notices received before `before`, and unmatched ones before `unmatched_before` (default: the
+        same). Returns how many.
+        """
 
 
 @dataclass(frozen=True, slots=True)

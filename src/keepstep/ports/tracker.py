@@ -109,6 +109,9 @@ class Tickets(Protocol):
     async def fetch_ticket(self, ref: TicketRef) -> Ticket:
         """NotThereError: deleted, or not visible."""
 
+    async def list_tickets(self, project: str, refs: Sequence[TicketRef]) -> Sequence[Ticket]:
+        """Those of these (at most 100) that are in this project and visible, in any order."""
+
     async def find_by_address(self, project: str, address: str) -> Ticket | None:
         """The ticket behind an address (or a bare key) that a person pasted, if it is in this project."""
 

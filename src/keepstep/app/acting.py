@@ -1,0 +1,158 @@
+"""Carrying out a plan's writes, and judging by what each side shows afterwards what a write proves.
+
+The intent is committed before the first write. Per side one write carries all fields that change; the base moves only
+with what that side confirmed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum, auto
+
+from keepstep.app.reading import read_feature, read_ticket, remember_feature, remember_ticket, remember_write
+from keepstep.app.work import Work
+from keepstep.domain.events import Act, Notice, NoticeKind, Source
+from keepstep.domain.fields import Field, Side, Snapshot
+from keepstep.domain.ids import StatusId
+from keepstep.domain.link import Base, IntendedWrite, Intent, Refusal
+from keepstep.domain.merge import FieldRule, Pair
+from keepstep.domain.plan import Plan, PlannedWrite, moved
+from keepstep.domain.ticket import TicketChanges
+from keepstep.ports.errors import RejectedError
+from keepstep.ports.productboard import FeatureChanges
+
+
+class Verdict(Enum):
+    """What a side shows after our write."""
+
+    CONFIRMED = auto()
+    REFUSED = auto()
+    """What stood there before: the answer said yes, the side says no."""
+    LOSS = auto()
+    """Less than we wrote, or a normal form of it."""
+    OVERTAKEN = auto()
+    """Something else: a person was faster."""
+
+
+def judge(rule: FieldRule, side: Side, write: PlannedWrite, shown: str) -> Verdict:
+    if rule.same(side, shown, write.value):
+        return Verdict.CONFIRMED
+    if rule.same(side, shown, write.before):
+        return Verdict.REFUSED
+    return Verdict.LOSS if rule.lesser(side, shown, write.value) else Verdict.OVERTAKEN
+
+
+async def act(work: Work, now: Base, plan: Plan) -> None:
+    """Raises the errors of the outside; what was confirmed until then stays in `work.link`."""
+    intended = tuple(
+        IntendedWrite(each.field, each.target, each.value, each.before, each.source) for each in plan.writes
+    )
+    work.change(intent=Intent(writes=intended))
+    await work.save()
+    for side in (Side.TICKET, Side.FEATURE):
+        writes = plan.for_side(side)
+        if writes:
+            await _write_side(work, side, writes, now.side(side))
+
+
+async def _write_side(work: Work, side: Side, writes: Sequence[PlannedWrite], before: Snapshot) -> None:
+    try:
+        shown = await _send(work, side, writes, before)
+    except RejectedError as error:
+        if len(writes) == 1:
+            _refuse(work, writes[0], str(error))
+            return
+        for write in writes:
+            await _write_side(work, side, [write], before)
+        return
+    for write in writes:
+        await _take_verdict(work, side, write, shown)
+
+
+async def _send(work: Work, side: Side, writes: Sequence[PlannedWrite], before: Snapshot) -> Snapshot:
+    """One call for all fields; then what the side shows."""
+    values = {write.field: write.value for write in writes}
+    status = StatusId(values[Field.STATUS]) if values.get(Field.STATUS) else None
+    remember_write(work, side, before)
+    await work.fence()
+    if side is Side.FEATURE:
+        changes = FeatureChanges(values.get(Field.TITLE), values.get(Field.DESCRIPTION), status)
+        await work.sides.board.features.write_feature(work.link.feature_id, changes)
+        feature = await read_feature(work)
+        remember_feature(work, feature)
+        return feature.snapshot
+    if work.link.ticket is None:
+        raise RejectedError("This Link has no ticket.")
+    wanted = TicketChanges(values.get(Field.TITLE), values.get(Field.DESCRIPTION), status)
+    ticket = await work.sides.tracker.tickets.write_ticket(work.link.ticket, wanted)
+    if ticket.snapshot.digest == before.digest:
+        ticket = await read_ticket(work)
+    remember_ticket(work, ticket)
+    return ticket.snapshot
+
+
+async def _take_verdict(work: Work, side: Side, write: PlannedWrite, shown: Snapshot) -> None:
+    rule, value = work.rules[write.field], shown.value(write.field)
+    match judge(rule, side, write, value):
+        case Verdict.CONFIRMED:
+            _advance(work, write, value)
+            _told(work, Act.WROTE, write, value, write.reason)
+        case Verdict.REFUSED:
+            name = work.sides.tracker.manifest.name if side is Side.TICKET else "Productboard"
+            _refuse(work, write, f"{name} accepted the new {write.field} but did not store it.")
+        case Verdict.LOSS:
+            _advance(work, write, value)
+            warning = f"The {side} stored less than was written; the other side keeps the whole."
+            work.change(warnings={**work.link.warnings, write.field: warning})
+            _told(work, Act.LOSS, write, value, warning)
+        case Verdict.OVERTAKEN:
+            _advance(work, write, write.value)
+            _told(work, Act.WROTE, write, write.value, f"{write.reason} Somebody changed it again at once.")
+            await _note_overtaken(work, side)
+
+
+def _advance(work: Work, write: PlannedWrite, shown: str) -> None:
+    """The base moves for this field, and the intent loses it: confirmed."""
+    pair = Pair(shown, write.source) if write.target is Side.FEATURE else Pair(write.source, shown)
+    if work.link.base is not None:
+        work.change(base=moved(work.link.base, write.field, pair))
+    _intent_done(work, write)
+
+
+def _intent_done(work: Work, write: PlannedWrite) -> None:
+    left = tuple(
+        each for each in work.link.intent.writes if (each.field, each.target) != (write.field, write.target)
+    )
+    work.change(intent=replace(work.link.intent, writes=left))
+
+
+def _refuse(work: Work, write: PlannedWrite, message: str) -> None:
+    """The base stays, nothing flows back, and the same write is not tried again unasked."""
+    refusal = Refusal(write.target, write.value, message, work.now)
+    work.change(refusals={**work.link.refusals, write.field: refusal})
+    _intent_done(work, write)
+    _told(work, Act.REFUSED, write, write.value, message)
+
+
+def _told(work: Work, act: Act, write: PlannedWrite, after: str, reason: str) -> None:
+    if write.loser is not None and act is Act.WROTE:
+        lost = "Both sides changed it; this value lost and can be put back."
+        work.tell(Act.OVERRULED, lost, side=write.target, field=write.field, before=write.loser, after=after)
+    work.tell(act, reason, side=write.target, field=write.field, before=write.before, after=after)
+
+
+async def _note_overtaken(work: Work, side: Side) -> None:
+    """The difference is the next sync's change: its row survives this job, since it was not taken by it."""
+    async with work.ctx.storage.begin() as uow:
+        await uow.inbox.add(
+            Notice(
+                work.integration.id,
+                NoticeKind.CHANGED,
+                Source.TIMER,
+                work.now,
+                side,
+                work.link.feature_id,
+                work.link.id,
+            )
+        )
+        await uow.commit()
+    await work.ctx.jobs.wake_link(work.link.id)

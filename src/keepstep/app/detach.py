@@ -1,0 +1,152 @@
+"""Taking a Link apart.
+
+What vanished is looked for twice; what is unlinked leaves the ticket clean and the cell free.
+"""
+
+from keepstep.app.cells import look_at_cell_later, quiet_at
+from keepstep.app.failures import give_up_push
+from keepstep.app.reading import read_ticket
+from keepstep.app.work import Work
+from keepstep.domain.column import INITIAL
+from keepstep.domain.events import Act, NoticeKind, Timer, TimerKind
+from keepstep.domain.fields import Side
+from keepstep.domain.ids import markers_in
+from keepstep.domain.link import Ending, LinkState, LostSight
+from keepstep.domain.ticket import TicketChanges, TicketRef
+from keepstep.ports.errors import NotThereError, RejectedError
+
+
+async def vanished(work: Work, side: Side) -> None:
+    """A read answered "not there", which may also mean "not visible to this token".
+
+    Gone is only what a delete event announced, or what a second look, after `look_again_after`, still does not find
+    while its project or workspace answers.
+    """
+    announced = any(row.kind is NoticeKind.DELETED and row.side is side for row in work.rows)
+    if announced or await _gone_twice(work, side):
+        await end(work, Ending.FEATURE_DELETED if side is Side.FEATURE else Ending.TICKET_DELETED)
+        return
+    if work.link.ticket is None:
+        await give_up_push(work, "gone", "This feature does not exist any more, or our token may not see it.")
+        return
+    lost = work.link.lost
+    if lost is None or lost.side is not side:
+        lost = LostSight(side, work.now)
+        work.tell(Act.LOST_SIGHT, f"The {side} does not answer any more; we look again.", side=side)
+    work.change(state=LinkState.LOST_SIGHT, lost=lost, retry_at=None, trouble=None, attempts=0)
+    due = max(lost.since + work.ctx.rules.look_again_after, work.now)
+    async with work.ctx.storage.begin() as uow:
+        await work.finish_in(uow)
+        await uow.timers.set(Timer(TimerKind.LOOK_AGAIN, work.integration.id, due, work.link.id))
+        await uow.commit()
+    work.settle_rows()
+
+
+async def _gone_twice(work: Work, side: Side) -> bool:
+    lost = work.link.lost
+    if lost is None or lost.side is not side or work.now - lost.since < work.ctx.rules.look_again_after:
+        return False
+    if side is Side.FEATURE:
+        await work.sides.board.workspace.verify()
+    else:
+        await work.sides.tracker.account.get_project(work.project)
+    return True
+
+
+async def end(work: Work, ending: Ending) -> None:
+    """From now on the Link is *unlinking*; go on with that at once."""
+    work.change(state=LinkState.UNLINKING, ending=ending, lost=None, cell=None, retry_at=None, attempts=0)
+    side = Side.FEATURE if ending is Ending.FEATURE_DELETED else Side.TICKET
+    work.tell(Act.UNLINKED, f"{ending[0].upper()}{ending[1:]}.", side=side)
+    await work.finish()
+    await unlink(work)
+
+
+async def unlink(work: Work) -> None:
+    """May be repeated from the start: every step finds out whether it is done already."""
+    if work.link.ending is not Ending.TICKET_DELETED:
+        await _clean_ticket(work)
+    if await _free_cell(work):
+        await _forget(work)
+
+
+async def _clean_ticket(work: Work) -> None:
+    ref = work.link.ticket or await _ticket_in_doubt(work)
+    if ref is None:
+        return
+    try:
+        if work.link.ticket is None:
+            work.change(ticket=ref)
+        ticket = await read_ticket(work)
+        text = work.description.without_footer(ticket.description)
+        if work.link.marker in markers_in(ticket.description) and text != ticket.description:
+            await work.fence()
+            await work.sides.tracker.tickets.write_ticket(ref, TicketChanges(description=text))
+            reason = "Took the link back and the marker out of the ticket; the ticket itself stays."
+            work.tell(Act.WROTE, reason, side=Side.TICKET, before=ticket.description, after=text)
+        await _comment(work, ref)
+    except (NotThereError, RejectedError) as error:
+        work.tell(Act.KEPT, f"The ticket could not be cleaned: {error}", side=Side.TICKET)
+
+
+async def _ticket_in_doubt(work: Work) -> TicketRef | None:
+    """A push unlinked before its answer came may have left a ticket behind."""
+    if work.link.intent.create is None:
+        return None
+    found = await work.sides.tracker.tickets.find_by_marker(work.project, work.link.marker)
+    return found[0].ref if found else None
+
+
+async def _comment(work: Work, ref: TicketRef) -> None:
+    text = _comment_text(work)
+    if text and work.sides.tracker.manifest.capabilities.comments:
+        await work.fence()
+        await work.sides.tracker.tickets.ensure_comment(ref, text, work.link.marker)
+
+
+def _comment_text(work: Work) -> str:
+    rules, title = work.integration.policy.deletion, work.link.feature_title or "The feature"
+    match work.link.ending:
+        case Ending.FEATURE_DELETED if rules.comment_when_feature_deleted:
+            return f"“{title}” was deleted in Productboard. This ticket is no longer kept in step with it."
+        case Ending.TICKET_MOVED:
+            return f"This ticket moved away and is no longer kept in step with “{title}” in Productboard."
+        case Ending.BUTTON | Ending.PERSON if rules.comment_when_unlinked:
+            return f"This ticket was unlinked from “{title}” in Productboard."
+    return ""
+
+
+async def _free_cell(work: Work) -> bool:
+    """Back to the button, unless a newer Link owns the cell. False: a click is still open, a timer comes back."""
+    column = work.integration.registrations.column
+    if column is None or work.link.ending is Ending.FEATURE_DELETED:
+        return True
+    async with work.ctx.storage.begin() as uow:
+        owner = await uow.links.find_open(work.integration.id, work.link.feature_id)
+        quiet = await quiet_at(work.ctx, uow, work.link.id)
+        if owner is None and quiet is not None:
+            await work.finish_in(uow)
+            await look_at_cell_later(uow, work.link, quiet)
+            await uow.commit()
+            work.settle_rows()
+            return False
+    if owner is not None:
+        return True
+    columns = work.sides.board.columns
+    try:
+        if await columns.fetch_cell(column, work.link.feature_id) != INITIAL:
+            await work.fence()
+            await columns.put_cell(column, work.link.feature_id, INITIAL)
+    except NotThereError:
+        work.tell(Act.KEPT, "The column or the feature is gone; there is no cell to free.", side=Side.FEATURE)
+    return True
+
+
+async def _forget(work: Work) -> None:
+    """The mapping goes, the journal stays."""
+    work.held.check()
+    async with work.ctx.storage.begin() as uow:
+        await uow.journal.add(*work.journal)
+        await uow.links.delete(work.link.id)
+        await uow.commit()
+    work.settle_rows()

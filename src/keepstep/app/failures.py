@@ -1,0 +1,182 @@
+"""What a failed run leaves behind: a cause and a cure on the Link, a time to try again, or an end.
+
+Nobody waits behind somebody else's backoff: the job ends, the rows stay, and the sweep wakes the Link when it is due.
+"""
+
+import contextlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from keepstep.app.cells import look_at_cell_later, quiet_at, show_cell
+from keepstep.app.context import Context
+from keepstep.app.work import Work
+from keepstep.domain.errors import MissingError, StaleRevisionError
+from keepstep.domain.events import Act, Entry
+from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.domain.integration import Integration, IntegrationState, PauseCause
+from keepstep.domain.link import Link, LinkState, Trouble
+from keepstep.ports.errors import (
+    AuthLostError,
+    OutsideError,
+    RateLimitedError,
+    RejectedError,
+    StaleError,
+    UnexpectedReplyError,
+)
+from keepstep.ports.storage import UnitOfWork
+
+_CURE_RETRY = "It is tried again by itself; you can also try again now."
+_CURE_PERSON = "Mend the cause, then choose Try again."
+
+
+async def bear(work: Work, error: OutsideError) -> None:
+    """Commit what the failure means for the Link; the rows stay unhandled unless the Link's push ended."""
+    match error:
+        case AuthLostError():
+            await _credential_lost(work, error)
+        case RateLimitedError():
+            await _try_later(work, error, error.retry_after, attempts=work.link.attempts)
+        case RejectedError() if work.link.ticket is None:
+            await give_up_push(work, "rejected", str(error), _CURE_PERSON)
+        case StaleError():
+            await _try_later(work, error, timedelta(seconds=1), attempts=work.link.attempts + 1)
+        case UnexpectedReplyError():
+            await _fail(work, error, weight=3)
+        case _:
+            await _fail(work, error, weight=1)
+
+
+async def _fail(work: Work, error: OutsideError, *, weight: int) -> None:
+    rules, attempts = work.ctx.rules, work.link.attempts + weight
+    if work.link.ticket is None and work.link.state is LinkState.PUSHING:
+        if work.now - (work.link.pushed_at or work.link.created_at) >= rules.push_limit:
+            await give_up_push(work, "gave up", str(error), _CURE_PERSON)
+            return
+    elif attempts >= rules.attempts:
+        await _set_aside(work, error)
+        return
+    await _try_later(work, error, backoff(work.ctx, attempts), attempts=attempts)
+
+
+def backoff(ctx: Context, attempts: int) -> timedelta:
+    """Doubling from the first retry to the longest."""
+    doublings: int = min(30, max(0, attempts - 1))
+    return min(ctx.rules.first_retry * (1 << doublings), ctx.rules.longest_retry)
+
+
+async def _try_later(work: Work, error: OutsideError, wait: timedelta, *, attempts: int) -> None:
+    retry_at = work.now + wait
+    if work.link.ticket is None and work.link.state is LinkState.PUSHING:
+        limit = (work.link.pushed_at or work.link.created_at) + work.ctx.rules.push_limit
+        retry_at = min(retry_at, max(limit, work.now + timedelta(milliseconds=200)))
+    trouble = Trouble("waiting", str(error), work.now, _CURE_RETRY)
+    work.change(attempts=attempts, retry_at=retry_at, trouble=trouble)
+    work.tell(Act.FAILED, str(error))
+    async with work.ctx.storage.begin() as uow:
+        work.link = await uow.links.save(work.link)
+        await uow.journal.add(*work.journal)
+        await uow.commit()
+
+
+async def give_up_push(work: Work, code: str, message: str, cure: str = "") -> None:
+    """The push ends with its reason in the cell. The Link stays, so that a later push finds a ticket in doubt."""
+    work.change(
+        state=LinkState.SET_ASIDE,
+        trouble=Trouble(code, message, work.now, cure),
+        retry_at=None,
+        attempts=0,
+        cell=None,
+    )
+    work.tell(Act.SET_ASIDE, message)
+    await finish_and_show(work)
+
+
+async def _set_aside(work: Work, error: OutsideError) -> None:
+    """The rows are kept: *try again* goes on with them."""
+    message = f"Tried {work.ctx.rules.attempts} times. Last: {error}"
+    work.change(state=LinkState.SET_ASIDE, trouble=Trouble("set aside", message, work.now, _CURE_PERSON))
+    work.change(retry_at=None, attempts=0, cell=None)
+    work.tell(Act.SET_ASIDE, message)
+    async with work.ctx.storage.begin() as uow:
+        work.link = await uow.links.save(work.link)
+        await uow.journal.add(*work.journal)
+        await look_at_cell_later(uow, work.link, work.now)
+        await uow.commit()
+
+
+async def finish_and_show(work: Work) -> None:
+    """Commit the outcome; the cell follows by a timer as soon as no click's answer can overwrite it."""
+    async with work.ctx.storage.begin() as uow:
+        await work.finish_in(uow)
+        quiet = await quiet_at(work.ctx, uow, work.link.id)
+        await look_at_cell_later(uow, work.link, quiet or work.now)
+        await uow.commit()
+    work.settle_rows()
+
+
+async def _credential_lost(work: Work, error: AuthLostError) -> None:
+    """Pause the Integration and ask a person; the Link waits, with its rows. A spinning cell is told the cause."""
+    work.change(trouble=Trouble("auth", str(error), work.now, "Paste a new token."), cell=None, retry_at=None)
+    work.tell(Act.FAILED, str(error))
+    async with work.ctx.storage.begin() as uow:
+        work.link = await uow.links.save(work.link)
+        await uow.journal.add(*work.journal)
+        await pause_for_credential(work.ctx, uow, work.integration.id, error)
+        quiet = await quiet_at(work.ctx, uow, work.link.id)
+        await uow.commit()
+    if work.link.ticket is not None or error.side == "board":
+        return
+    if quiet is not None:
+        await work.ctx.clock.sleep(min(1.0, max(0.0, (quiet - work.now).total_seconds())))
+    with contextlib.suppress(OutsideError):
+        await work.fence()
+        await show_cell(work.ctx, work.integration, work.link)
+
+
+async def pause_for_credential(
+    ctx: Context, uow: UnitOfWork, integration_id: IntegrationId, error: AuthLostError
+) -> None:
+    """In the caller's transaction. An integration that is not active stays as it is."""
+    integration = await uow.integrations.find(integration_id)
+    if integration is None or integration.state is not IntegrationState.ACTIVE:
+        return
+    field = f"{error.side} token" if error.side else ""
+    await pause_in(ctx, uow, integration, PauseCause(str(error), ctx.clock.now(), field=field))
+
+
+async def pause_in(
+    ctx: Context, uow: UnitOfWork, integration: Integration, cause: PauseCause, actor: str = ""
+) -> None:
+    await uow.integrations.save(integration.paused(cause))
+    await uow.journal.add(
+        Entry(ctx.clock.now(), Act.PAUSED, integration.id, reason=cause.message, actor=actor)
+    )
+
+
+async def crashed(ctx: Context, link_id: LinkId, reference: str) -> None:
+    """A defect of ours ended the job: the Link keeps its rows and is tried again, then set aside."""
+    for _ in range(5):
+        try:
+            async with ctx.storage.begin() as uow:
+                await uow.links.save(_crashed_once(ctx, await uow.links.get(link_id), reference))
+                await uow.commit()
+                return
+        except StaleRevisionError:
+            continue
+        except MissingError:
+            return
+
+
+def _crashed_once(ctx: Context, link: Link, reference: str) -> Link:
+    now: datetime = ctx.clock.now()
+    message = f"Keepstep met an error of its own (reference {reference} in the log)."
+    attempts = link.attempts + 3
+    if attempts >= ctx.rules.attempts:
+        trouble = Trouble("defect", message, now, "Please report it; then choose Try again.")
+        return replace(link, state=_resting(link), trouble=trouble, attempts=0, retry_at=None)
+    trouble = Trouble("defect", message, now, _CURE_RETRY)
+    return replace(link, trouble=trouble, attempts=attempts, retry_at=now + backoff(ctx, attempts))
+
+
+def _resting(link: Link) -> LinkState:
+    return link.state if link.state is LinkState.UNLINKING else LinkState.SET_ASIDE

@@ -1,0 +1,193 @@
+"""Finding what notifications missed: watermarks per side, with overlap, all pages finished before the mark moves.
+
+Subfeatures and trackers without webhooks live on this. An item is news when it shows something else than the last
+sync saw, whatever its time says; what is known costs nothing. Linked items that the list of changes does not
+contain are looked up by id, so that a deletion which nobody announces is noticed too.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from keepstep.app.context import Context
+from keepstep.app.failures import pause_for_credential
+from keepstep.app.opening import open_board, open_tracker
+from keepstep.app.receive import wake_all
+from keepstep.domain.events import Notice, NoticeKind, Source, Timer, TimerKind
+from keepstep.domain.feature import PUSHABLE_TYPES
+from keepstep.domain.fields import Side, Snapshot
+from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, TicketId
+from keepstep.domain.integration import Integration, IntegrationState
+from keepstep.domain.link import Link
+from keepstep.ports.errors import AuthLostError, OutsideError, RateLimitedError
+from keepstep.ports.locks import BusyError
+from keepstep.ports.storage import LinkQuery, UnitOfWork
+
+_PAGE = 100
+_POLLS = {Side.FEATURE: TimerKind.POLL_FEATURES, Side.TICKET: TimerKind.POLL_TICKETS}
+
+
+async def schedule_polls(
+    ctx: Context, uow: UnitOfWork, integration: Integration, *, at_once: bool = False
+) -> None:
+    """In the caller's transaction; a poll schedules its successor, whatever becomes of it."""
+    due = ctx.clock.now() if at_once else ctx.clock.now() + ctx.rules.poll_every
+    for kind in _POLLS.values():
+        await uow.timers.set(Timer(kind, integration.id, due))
+
+
+async def poll(ctx: Context, integration_id: IntegrationId, side: Side) -> int:
+    """Returns how many Links turned out to have news. An upstream that is down is told by its Links, not here."""
+    async with ctx.storage.begin() as uow:
+        integration = await uow.integrations.find(integration_id)
+    if integration is None or integration.state is not IntegrationState.ACTIVE:
+        return 0
+    try:
+        async with ctx.locks.hold(f"poll:{integration_id}:{side}"):
+            return await _poll(ctx, integration, side)
+    except BusyError:
+        return 0
+    except AuthLostError as error:
+        async with ctx.storage.begin() as uow:
+            await pause_for_credential(ctx, uow, integration_id, error)
+            await uow.commit()
+        return 0
+    except RateLimitedError as error:
+        async with ctx.storage.begin() as uow:
+            due = ctx.clock.now() + error.retry_after
+            await uow.timers.set(Timer(_POLLS[side], integration_id, due))
+            await uow.commit()
+        return 0
+
+
+async def _poll(ctx: Context, integration: Integration, side: Side) -> int:
+    started = ctx.clock.now()
+    async with ctx.storage.begin() as uow:
+        mark = await uow.marks.get(integration.id, side)
+    since = (mark or integration.created_at) - ctx.rules.poll_overlap
+    shown = await (_changed_features if side is Side.FEATURE else _changed_tickets)(ctx, integration, since)
+    news = await _store_news(ctx, integration, side, shown)
+    looked_up = await _is_look_up_due(ctx, integration, side)
+    if looked_up:
+        news += await _look_up_the_rest(ctx, integration, side, set(shown))
+    async with ctx.storage.begin() as uow:
+        await uow.marks.set(integration.id, side, started)
+        if looked_up:
+            await uow.marks.set(integration.id, f"ids:{side}", started)
+        await uow.commit()
+    return news
+
+
+async def _is_look_up_due(ctx: Context, integration: Integration, side: Side) -> bool:
+    async with ctx.storage.begin() as uow:
+        last = await uow.marks.get(integration.id, f"ids:{side}")
+    return last is None or ctx.clock.now() - last >= ctx.rules.look_up_every
+
+
+async def _changed_features(ctx: Context, integration: Integration, since: datetime) -> dict[str, Snapshot]:
+    features = (await open_board(ctx, integration)).features
+    return {
+        each.id: each.snapshot
+        for kind in sorted(PUSHABLE_TYPES)
+        async for each in features.iter_changed(kind, since)
+    }
+
+
+async def _changed_tickets(ctx: Context, integration: Integration, since: datetime) -> dict[str, Snapshot]:
+    tracker = await open_tracker(ctx, integration)
+    changed = tracker.tickets.iter_changed(integration.project.id, since)
+    return {each.ref.id: each.snapshot async for each in changed}
+
+
+async def _store_news(
+    ctx: Context,
+    integration: Integration,
+    side: Side,
+    shown: dict[str, Snapshot],
+    *,
+    gone: Sequence[str] = (),
+) -> int:
+    """One row for each linked item that shows something new, or nothing any more."""
+    items = [*shown, *gone]
+    dirty: list[LinkId] = []
+    for start in range(0, len(items), _PAGE):
+        async with ctx.storage.begin() as uow:
+            part = items[start : start + _PAGE]
+            for link in await _links_of(uow, integration, side, part):
+                subject = _subject(link, side)
+                if subject in shown and not _is_news(link, side, shown[subject]):
+                    continue
+                await uow.inbox.add(_notice(ctx, link, side, subject))
+                dirty.append(link.id)
+            await uow.commit()
+    await wake_all(ctx, dirty)
+    return len(dirty)
+
+
+async def _links_of(
+    uow: UnitOfWork, integration: Integration, side: Side, items: Sequence[str]
+) -> Sequence[Link]:
+    if side is Side.FEATURE:
+        links = await uow.links.of_features(integration.id, [FeatureId(each) for each in items])
+    else:
+        links = await uow.links.of_tickets(integration.tracker.key, [TicketId(each) for each in items])
+    return [link for link in links if link.is_open and link.base and link.integration_id == integration.id]
+
+
+def _subject(link: Link, side: Side) -> str:
+    return link.feature_id if side is Side.FEATURE or link.ticket is None else link.ticket.id
+
+
+def _is_news(link: Link, side: Side, snapshot: Snapshot) -> bool:
+    seen = link.seen.get(side)
+    return seen is None or seen.digest != snapshot.digest
+
+
+def _notice(ctx: Context, link: Link, side: Side, subject: str) -> Notice:
+    return Notice(
+        link.integration_id, NoticeKind.CHANGED, Source.POLL, ctx.clock.now(), side, subject, link.id
+    )
+
+
+async def _look_up_the_rest(ctx: Context, integration: Integration, side: Side, known: set[str]) -> int:
+    """Every linked item that was not among the changed ones, by id, a page at a time."""
+    news, offset = 0, 0
+    while True:
+        query = LinkQuery(integration.id, sort="created", offset=offset, limit=_PAGE)
+        async with ctx.storage.begin() as uow:
+            links, _ = await uow.links.page(query)
+        if not links:
+            return news
+        offset += len(links)
+        rest = [each for each in links if each.is_open and each.base and _subject(each, side) not in known]
+        if rest:
+            shown = await _fetch_all(ctx, integration, side, rest)
+            lost = [_subject(each, side) for each in rest if _subject(each, side) not in shown]
+            unknown = [each for each in lost if not _is_lost_already(rest, side, each)]
+            news += await _store_news(ctx, integration, side, shown, gone=unknown)
+
+
+def _is_lost_already(links: Sequence[Link], side: Side, subject: str) -> bool:
+    """Its second look is due by a timer; the poll has nothing to add."""
+    return any(_subject(link, side) == subject and link.lost is not None for link in links)
+
+
+async def _fetch_all(
+    ctx: Context, integration: Integration, side: Side, links: Sequence[Link]
+) -> dict[str, Snapshot]:
+    if side is Side.FEATURE:
+        board = await open_board(ctx, integration)
+        features = await board.features.list_features([link.feature_id for link in links])
+        return {each.id: each.snapshot for each in features}
+    tracker = await open_tracker(ctx, integration)
+    refs = [link.ticket for link in links if link.ticket]
+    tickets = await tracker.tickets.list_tickets(integration.project.id, refs)
+    return {each.ref.id: each.snapshot for each in tickets}
+
+
+async def run_due_poll(ctx: Context, timer: Timer) -> None:
+    """What the sweep runs for a poll's timer; its successor was scheduled when the timer was taken."""
+    side = Side.FEATURE if timer.kind is TimerKind.POLL_FEATURES else Side.TICKET
+    try:
+        await poll(ctx, timer.integration_id, side)
+    except OutsideError:
+        return  # the mark did not move: the next poll covers the same time

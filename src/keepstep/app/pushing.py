@@ -1,0 +1,153 @@
+"""Making the ticket of a pushed feature: find-or-create, so that no doubt ever leads to a second one."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from keepstep.app.failures import give_up_push
+from keepstep.app.reading import read_feature, remember_feature, remember_ticket
+from keepstep.app.sync import synchronise
+from keepstep.app.work import Work
+from keepstep.domain.events import Act, Timer, TimerKind
+from keepstep.domain.feature import PUSHABLE_TYPES, Feature
+from keepstep.domain.fields import Field, Side, Snapshot, normal_title
+from keepstep.domain.ids import StatusId
+from keepstep.domain.link import Base, CreateIntent, Intent, LinkState
+from keepstep.domain.plan import with_value
+from keepstep.domain.policy import Direction
+from keepstep.domain.ticket import Ticket, TicketDraft
+from keepstep.ports.errors import NotThereError, OutsideError, RejectedError
+from keepstep.ports.storage import TicketTakenError
+
+_KEPT_UNMATCHED = timedelta(minutes=10)
+
+
+async def push(work: Work) -> None:
+    """Ends with a Link that has its ticket and is in step, or with an error that says what comes next."""
+    try:
+        feature = await read_feature(work)
+    except NotThereError:
+        await give_up_push(work, "gone", "This feature does not exist any more, or our token may not see it.")
+        return
+    if feature.type not in PUSHABLE_TYPES:
+        sentence = f"Only features and subfeatures can be pushed. This is a {feature.type}."
+        await give_up_push(work, "unsupported", sentence)
+        return
+    remember_feature(work, feature)
+    if work.link.intent.create is not None:
+        ticket = await _look_for_ours(work)
+        if ticket is not None:
+            await _attach(work, ticket, Act.ADOPTED)
+            return
+        if work.link.intent.create is not None:
+            return
+    await _create(work, feature)
+
+
+async def _look_for_ours(work: Work) -> Ticket | None:
+    """An earlier create is in doubt: look, wait as long as the tracker may need, look again, only then create.
+
+    Returns None with the intent still set when the second look has to wait.
+    """
+    intent = work.link.intent.create
+    found = await work.sides.tracker.tickets.find_by_marker(work.project, work.link.marker)
+    if found:
+        for extra in found[1:]:
+            reason = (
+                f"{extra.ref.label} carries the marker of {found[0].ref.label}; close one of them by hand."
+            )
+            work.tell(Act.DUPLICATE, reason, side=Side.TICKET, after=extra.ref.url)
+        return found[0]
+    if intent is None or intent.looks >= 1:
+        work.change(intent=Intent())
+        return None
+    settle = timedelta(seconds=work.sides.tracker.manifest.settle_seconds * work.ctx.rules.settle_scale)
+    work.change(intent=Intent(create=replace(intent, looks=intent.looks + 1)), retry_at=work.now + settle)
+    await work.save()
+    return None
+
+
+async def _create(work: Work, feature: Feature) -> None:
+    draft = make_draft(work, feature)
+    drafted = Snapshot(draft.title, draft.description, draft.status)
+    work.change(intent=Intent(create=CreateIntent(work.now, feature.snapshot, drafted)), retry_at=None)
+    await work.save()
+    await work.fence()
+    try:
+        ticket = await work.sides.tracker.tickets.create_ticket(work.project, draft)
+    except OutsideError as error:
+        if not error.doubt:
+            work.change(intent=Intent())
+        raise
+    await _attach(work, ticket, Act.CREATED)
+
+
+def make_draft(work: Work, feature: Feature) -> TicketDraft:
+    """The ticket as it would be created; fields whose direction never leads to the ticket stay empty."""
+    policy, rules = work.integration.policy, work.rules
+    outward = {
+        name: policy.of(name).direction is Direction.ONCE or policy.of(name).direction.allows(Side.TICKET)
+        for name in Field
+    }
+    title = rules[Field.TITLE].carry(Side.FEATURE, feature.title, "") or "Untitled feature"
+    text = feature.description if outward[Field.DESCRIPTION] else ""
+    status = rules[Field.STATUS].carry(Side.FEATURE, feature.snapshot.value(Field.STATUS), "")
+    return TicketDraft(
+        title=normal_title(title),
+        description=work.rules[Field.DESCRIPTION].carry(Side.FEATURE, text, "") or "",
+        status=StatusId(status) if status and outward[Field.STATUS] else None,
+        marker=work.link.marker,
+        defaults=work.integration.defaults,
+    )
+
+
+async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
+    """The Link has its ticket: commit that at once, give it the notices that came too early, then make it in step."""
+    intent = work.link.intent.create
+    if intent is None:
+        raise RejectedError("The ticket belongs to no push.")
+    work.change(state=LinkState.LINKED, ticket=ticket.ref, base=_first_base(work, intent, ticket))
+    work.change(intent=Intent(), trouble=None, attempts=0, retry_at=None)
+    remember_ticket(work, ticket)
+    work.tell(act, _told[act].format(ticket.ref.label), side=Side.TICKET, after=ticket.ref.url)
+    try:
+        async with work.ctx.storage.begin() as uow:
+            work.link = await uow.links.save(work.link)
+            since = work.now - _KEPT_UNMATCHED
+            await uow.inbox.adopt(work.integration.id, ticket.ref.id, work.link.id, since)
+            await uow.journal.add(*work.journal)
+            if act is Act.ADOPTED:
+                later = Timer(
+                    TimerKind.LOOK_AGAIN, work.integration.id, work.now + _KEPT_UNMATCHED, work.link.id
+                )
+                await uow.timers.set(later)
+            await uow.commit()
+    except TicketTakenError as taken:
+        raise RejectedError(
+            f"{ticket.ref.label} belongs to another feature: {taken.owner.feature_title}."
+        ) from taken
+    work.journal = []
+    await synchronise(work, read=frozenset() if act is Act.CREATED else frozenset(Side))
+
+
+_told = {
+    Act.CREATED: "Created {0} for this feature.",
+    Act.ADOPTED: "Found {0} by its marker: an earlier try had made it, although its answer was lost.",
+}
+
+
+def _first_base(work: Work, intent: CreateIntent, ticket: Ticket) -> Base:
+    """What each side had when they were in step: the draft, or what the tracker made of it.
+
+    A status that the tracker did not start with is still owed to the ticket: the feature's base is left empty, so
+    that it counts as changed.
+    """
+    feature, shown = intent.feature, intent.draft
+    for name, rule in work.rules.items():
+        now, drafted = ticket.snapshot.value(name), intent.draft.value(name)
+        if rule.same(Side.TICKET, now, drafted) or rule.lesser(Side.TICKET, now, drafted):
+            shown = with_value(shown, name, now)
+    if intent.draft.status is None:
+        shown = replace(shown, status=ticket.status.id)
+    elif ticket.status.id != intent.draft.status:
+        feature, shown = replace(feature, status=None), replace(shown, status=ticket.status.id)
+    return Base(feature, shown)

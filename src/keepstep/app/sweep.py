@@ -1,0 +1,108 @@
+"""The loop in every worker: timers that are due, Links whose retry is due, rows that lost their wake, polls, pruning.
+
+It wakes only Links of *active* integrations that are not *set aside* and whose `retry_at` has passed.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from keepstep.app.context import Context
+from keepstep.app.polling import schedule_polls
+from keepstep.domain.events import Notice, NoticeKind, Source, Timer, TimerKind
+from keepstep.domain.ids import LinkId
+from keepstep.domain.integration import IntegrationState
+from keepstep.ports.storage import UnitOfWork
+
+_BATCH = 200
+_WITHOUT_JOB_AFTER = timedelta(seconds=20)
+_UNMATCHED_KEPT = timedelta(minutes=10)
+_HANDLED_KEPT = timedelta(days=7)
+_POLL_KINDS = frozenset({TimerKind.POLL_FEATURES, TimerKind.POLL_TICKETS})
+
+
+async def run_timers(ctx: Context) -> Sequence[Timer]:
+    """Turn due timers into inbox rows and wake their Links. Returns the polls that are due, to be run beside this."""
+    now = ctx.clock.now()
+    async with ctx.storage.begin() as uow:
+        due = await uow.timers.take_due(now, _BATCH)
+        polls, woken = [], []
+        for timer in due:
+            if timer.kind in _POLL_KINDS:
+                await uow.timers.set(Timer(timer.kind, timer.integration_id, now + ctx.rules.poll_every))
+                polls.append(timer)
+            elif timer.link_id is not None and await uow.links.find(timer.link_id) is not None:
+                await uow.inbox.add(_row(ctx, timer))
+                woken.append(timer.link_id)
+        await uow.commit()
+    await _wake(ctx, woken)
+    return polls
+
+
+def _row(ctx: Context, timer: Timer) -> Notice:
+    kind = NoticeKind.CELL if timer.kind is TimerKind.CELL else NoticeKind.LOOK_AGAIN
+    return Notice(
+        timer.integration_id, kind, Source.TIMER, ctx.clock.now(), timer.side, link_id=timer.link_id
+    )
+
+
+async def wake_due(ctx: Context) -> int:
+    """Links whose time to try again has come."""
+    async with ctx.storage.begin() as uow:
+        due = await uow.links.due(ctx.clock.now(), _BATCH)
+    return await _wake(ctx, due)
+
+
+async def wake_forgotten(ctx: Context) -> int:
+    """Rows whose wake was lost between commit and engine."""
+    now = ctx.clock.now()
+    async with ctx.storage.begin() as uow:
+        waiting = await uow.inbox.links_waiting(now, now - _WITHOUT_JOB_AFTER, _BATCH)
+    busy = await ctx.jobs.links_with_a_job(waiting)
+    return await _wake(ctx, [link for link in waiting if link not in busy])
+
+
+async def wake_integrations(ctx: Context) -> int:
+    """Connecting, removing and re-pointing that is not finished: also what a crash has interrupted."""
+    now, woken = ctx.clock.now(), 0
+    async with ctx.storage.begin() as uow:
+        integrations = await uow.integrations.list_all()
+    for each in integrations:
+        unfinished = each.state is IntegrationState.REMOVING or (
+            each.state is IntegrationState.CONNECTING and not each.failure
+        )
+        moved = (
+            each.state in (IntegrationState.ACTIVE, IntegrationState.PAUSED)
+            and each.registrations.public_url != ctx.rules.public_url
+        )
+        if (unfinished or moved) and (each.retry_at is None or each.retry_at <= now):
+            await ctx.jobs.wake_integration(each.id)
+            woken += 1
+    return woken
+
+
+async def ensure_polls(ctx: Context) -> None:
+    """At start: every active integration is polled soon, whatever happened while nobody ran."""
+    async with ctx.storage.begin() as uow:
+        for each in await uow.integrations.list_all():
+            if each.state is IntegrationState.ACTIVE:
+                await schedule_polls(ctx, uow, each, at_once=True)
+        await uow.commit()
+
+
+async def prune(ctx: Context) -> None:
+    now = ctx.clock.now()
+    async with ctx.storage.begin() as uow:
+        await _prune(ctx, uow)
+        await uow.journal.prune(now - timedelta(days=ctx.rules.journal_days))
+        await uow.commit()
+
+
+async def _prune(ctx: Context, uow: UnitOfWork) -> None:
+    """Handled rows are kept a week for questions; unmatched ones as long as a creation may take."""
+    await uow.inbox.prune(ctx.clock.now() - _HANDLED_KEPT, ctx.clock.now() - _UNMATCHED_KEPT)
+
+
+async def _wake(ctx: Context, links: Sequence[LinkId]) -> int:
+    for link in dict.fromkeys(links):
+        await ctx.jobs.wake_link(link)
+    return len(links)

@@ -1,0 +1,314 @@
+"""Keeping one Link in step: read, plan, commit the intent, act, and advance the base with what was confirmed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from keepstep.app import detach
+from keepstep.app.acting import act
+from keepstep.app.cells import look_at_cell_later, quiet_at, show_cell
+from keepstep.app.reading import read_feature, read_ticket, remember_feature, remember_ticket
+from keepstep.app.work import Work
+from keepstep.domain.events import Act, NoticeKind
+from keepstep.domain.fields import Field, Side
+from keepstep.domain.ids import markers_in
+from keepstep.domain.link import Base, Conflict, Ending, Intent, LinkState, Refusal
+from keepstep.domain.merge import Pair
+from keepstep.domain.plan import Plan, PlannedWrite, make_plan, moved, with_value
+from keepstep.ports.errors import NotThereError, OutsideError, StaleError
+
+_REPLANS = 3
+_FRESH = timedelta(seconds=0.5)
+"""A read older than this is repeated right before a write: most APIs know no write precondition."""
+
+
+@dataclass
+class Reading:
+    """What both sides show now; a side that nothing speaks of counts as its base."""
+
+    now: Base
+    read_at: dict[Side, datetime] = field(default_factory=dict)
+
+
+async def synchronise(work: Work, read: frozenset[Side] | None = None) -> None:
+    """`read`: the sides to read first; None: those that the rows speak of."""
+    if work.link.base is None:
+        raise NotThereError("This Link has no base yet.")
+    reading = Reading(work.link.base)
+    try:
+        for side in sorted(_sides_to_read(work) if read is None else read):
+            await _read(work, reading, side)
+        for _ in range(_REPLANS):
+            await _read_other_side_of_a_change(work, reading)
+            _resolve_intents(work, reading)
+            plan = _plan(work, reading)
+            if await _carry_out(work, reading, plan):
+                await _close(work)
+                return
+    except _VanishedError as gone:
+        await detach.vanished(work, gone.side)
+        return
+    except _MovedAwayError:
+        await detach.end(work, Ending.TICKET_MOVED)
+        return
+    raise StaleError("Both sides keep changing while they are being compared.")
+
+
+class _VanishedError(Exception):
+    def __init__(self, side: Side) -> None:
+        super().__init__(side)
+        self.side = side
+
+
+class _MovedAwayError(Exception):
+    """The tracker shows a stub: the ticket lives elsewhere now."""
+
+
+def _sides_to_read(work: Work) -> frozenset[Side]:
+    if not work.rows or work.link.intent.writes:
+        return frozenset(Side)
+    sides: set[Side] = set()
+    for row in work.rows:
+        match row.kind:
+            case NoticeKind.CHANGED | NoticeKind.DELETED if row.side is not None:
+                sides.add(row.side)
+            case NoticeKind.CELL:
+                pass
+            case NoticeKind.LOOK_AGAIN if work.link.lost is not None:
+                sides.add(work.link.lost.side)
+            case NoticeKind.PUSH if work.link.state is LinkState.LINKED:
+                pass
+            case _:
+                sides.update(Side)
+    return frozenset(sides)
+
+
+async def _read(work: Work, reading: Reading, side: Side) -> None:
+    started = work.now
+    try:
+        if side is Side.FEATURE:
+            feature = await read_feature(work)
+            remember_feature(work, feature)
+            reading.now = replace(reading.now, feature=feature.snapshot)
+        else:
+            ticket = await read_ticket(work)
+            if ticket.moved_to is not None and not work.sides.tracker.manifest.capabilities.follows_moves:
+                raise _MovedAwayError
+            remember_ticket(work, ticket)
+            reading.now = replace(reading.now, ticket=ticket.snapshot)
+    except NotThereError as error:
+        raise _VanishedError(side) from error
+    reading.read_at[side] = started
+    if work.link.lost is not None and work.link.lost.side is side:
+        work.change(lost=None)
+        work.tell(Act.FOUND_AGAIN, f"The {side} answers again.", side=side)
+
+
+async def _read_other_side_of_a_change(work: Work, reading: Reading) -> None:
+    """The side that nothing speaks of is read only if there is something to compare it with."""
+    base = work.link.base or reading.now
+    for side in Side:
+        if side in reading.read_at or side.other not in reading.read_at:
+            continue
+        present, before = reading.now.side(side.other), base.side(side.other)
+        differs = any(
+            not rule.same(side.other, present.value(name), before.value(name))
+            for name, rule in work.rules.items()
+        )
+        if differs or work.link.intent.writes or _footer_lost(work, reading):
+            await _read(work, reading, side)
+
+
+def _footer_lost(work: Work, reading: Reading) -> bool:
+    return work.link.marker not in markers_in(reading.now.ticket.description)
+
+
+def _resolve_intents(work: Work, reading: Reading) -> None:
+    """After an interruption: a side that shows the intended form was written by us, not by a person."""
+    for write in work.link.intent.writes:
+        rule, shown = work.rules[write.field], reading.now.side(write.target).value(write.field)
+        if rule.same(write.target, shown, write.value) and work.link.base is not None:
+            pair = _pair_of(write.target, shown, write.source)
+            work.change(base=moved(work.link.base, write.field, pair))
+            reason = "Written before the interruption; confirmed by reading it again."
+            work.tell(
+                Act.WROTE, reason, side=write.target, field=write.field, before=write.before, after=shown
+            )
+    work.change(intent=Intent())
+
+
+def _pair_of(target: Side, shown: str, source: str) -> Pair:
+    return Pair(shown, source) if target is Side.FEATURE else Pair(source, shown)
+
+
+def _plan(work: Work, reading: Reading) -> Plan:
+    base = work.link.base or reading.now
+    decided, now = _decisions(work, reading.now)
+    plan = make_plan(
+        work.rules,
+        work.integration.policy,
+        base,
+        now,
+        newest=_newest(work, reading, base),
+        decided=decided,
+        refusals={} if work.has(NoticeKind.SYNC, NoticeKind.DECIDE) else work.link.refusals,
+    )
+    plan = replace(plan, writes=(*plan.writes, *_put_back(work, reading.now, now)))
+    return _with_footer(work, reading, plan)
+
+
+def _decisions(work: Work, now: Base) -> tuple[Mapping[Field, Side], Base]:
+    """What people chose: a side, or an older value of a side, which then counts as what that side shows."""
+    decided: dict[Field, Side] = {}
+    for row in work.rows:
+        if row.kind is not NoticeKind.DECIDE:
+            continue
+        name, side = Field(row.detail["field"]), Side(row.detail["side"])
+        decided[name] = side
+        if "value" in row.detail:
+            snapshot = with_value(now.side(side), name, row.detail["value"])
+            now = Base(snapshot, now.ticket) if side is Side.FEATURE else Base(now.feature, snapshot)
+    return decided, now
+
+
+def _put_back(work: Work, shown: Base, wanted: Base) -> tuple[PlannedWrite, ...]:
+    """Where a person put an older value back, the side it came from has to be written too."""
+    return tuple(
+        PlannedWrite(
+            name,
+            side,
+            wanted.side(side).value(name),
+            shown.side(side).value(name),
+            shown.side(side.other).value(name),
+            "A person put this value back.",
+        )
+        for side in Side
+        for name, rule in work.rules.items()
+        if not rule.same(side, shown.side(side).value(name), wanted.side(side).value(name))
+    )
+
+
+def _newest(work: Work, reading: Reading, base: Base) -> Side:
+    """The side whose change was noticed last; one that nobody told us of is noticed now. Ties go to Productboard."""
+    noticed: dict[Side, datetime] = {}
+    for side in Side:
+        told = [row.received_at for row in work.rows if row.side is side and row.kind is NoticeKind.CHANGED]
+        if told:
+            noticed[side] = max(told)
+        elif reading.now.side(side) != base.side(side):
+            noticed[side] = work.now
+    return max(
+        Side,
+        key=lambda side: (
+            noticed.get(side, datetime.min.replace(tzinfo=work.now.tzinfo)),
+            side is Side.FEATURE,
+        ),
+    )
+
+
+def _with_footer(work: Work, reading: Reading, plan: Plan) -> Plan:
+    """A ticket that lost its footer (link back, marker) gets it again, once."""
+    if Side.TICKET not in reading.read_at or not _footer_lost(work, reading):
+        return plan
+    if any(write.field is Field.DESCRIPTION and write.target is Side.TICKET for write in plan.writes):
+        return plan
+    refusal, text = work.link.refusals.get(Field.DESCRIPTION), reading.now.ticket.description
+    if refusal is not None and refusal.target is Side.TICKET:
+        return plan
+    value = work.description.with_own_footer(text)
+    source = (
+        reading.now.feature.description
+        if Field.DESCRIPTION in _settled(plan, work)
+        else plan.base.feature.description
+    )
+    reason = "The footer with the link back was missing."
+    write = PlannedWrite(Field.DESCRIPTION, Side.TICKET, value, text, source, reason)
+    return replace(plan, writes=(*plan.writes, write))
+
+
+def _settled(plan: Plan, work: Work) -> frozenset[Field]:
+    written = {write.field for write in plan.writes}
+    return frozenset(name for name in work.rules if name not in written and name not in plan.undecided)
+
+
+async def _carry_out(work: Work, reading: Reading, plan: Plan) -> bool:
+    """False: a side moved between our read and our write; plan again."""
+    _record(work, plan)
+    if not plan.writes:
+        return True
+    for side in (Side.TICKET, Side.FEATURE):
+        if plan.for_side(side) and not await _still_as_read(work, reading, side):
+            return False
+    await act(work, reading.now, plan)
+    return True
+
+
+async def _still_as_read(work: Work, reading: Reading, side: Side) -> bool:
+    read_at = reading.read_at.get(side)
+    if read_at is not None and work.now - read_at <= _FRESH:
+        return True
+    before = reading.now.side(side)
+    await _read(work, reading, side)
+    return reading.now.side(side) == before
+
+
+def _record(work: Work, plan: Plan) -> None:
+    """What the plan decides without writing: settled bases, open decisions, refusals of our own, warnings."""
+    work.change(base=plan.base, warnings=plan.warnings)
+    conflicts = {}
+    for name, pair in plan.undecided.items():
+        known = work.link.conflicts.get(name)
+        since = known.since if known else work.now
+        conflicts[name] = Conflict(
+            plan.base.feature.value(name), plan.base.ticket.value(name), pair.feature, pair.ticket, since
+        )
+        if known is None:
+            work.tell(Act.ASKED, "Both sides changed it; the rule is to ask.", field=name)
+    refusals = dict(work.link.refusals)
+    refused_again = {note.field for note in plan.notes if "refused before" in note.reason}
+    for name in list(refusals):
+        if name not in refused_again and name not in plan.endangered:
+            del refusals[name]
+    for name, (target, value, what) in plan.endangered.items():
+        message = f"Not written: it would delete {what} that nobody removed."
+        if name not in refusals:
+            work.tell(Act.REFUSED, message, side=target, field=name, after=value)
+        refusals[name] = Refusal(target, value, message, work.now)
+    work.change(conflicts=conflicts, refusals=refusals)
+
+
+async def _close(work: Work) -> None:
+    """The cell, then one commit for base, journal and rows; the cell waits where a click is still open."""
+    if work.has(NoticeKind.LOOK_AGAIN):
+        await _report_duplicates(work)
+    if work.has(NoticeKind.CELL, NoticeKind.PUSH):
+        work.change(cell=None)
+    work.change(intent=Intent(), synced_at=work.now)
+    work.link = replace(work.link.calm(), state=work.link.settled_state)
+    async with work.ctx.storage.begin() as uow:
+        quiet = await quiet_at(work.ctx, uow, work.link.id)
+        if quiet is not None:
+            work.change(cell=None)
+            await look_at_cell_later(uow, work.link, quiet)
+            await work.finish_in(uow)
+            await uow.commit()
+    if quiet is not None:
+        work.settle_rows()
+        return
+    try:
+        await work.fence()
+        work.change(cell=(await show_cell(work.ctx, work.integration, work.link)).cell)
+    except OutsideError:
+        work.change(cell=None)
+        await work.finish()
+        raise
+    await work.finish()
+
+
+async def _report_duplicates(work: Work) -> None:
+    """Once more after a create in doubt: of two tickets with one marker the older stays linked."""
+    found = await work.sides.tracker.tickets.find_by_marker(work.project, work.link.marker)
+    for extra in found:
+        if work.link.ticket is not None and extra.ref.id != work.link.ticket.id:
+            reason = f"{extra.ref.label} carries the same marker; close one of them by hand."
+            work.tell(Act.DUPLICATE, reason, side=Side.TICKET, after=extra.ref.url)

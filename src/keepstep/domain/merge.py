@@ -1,0 +1,150 @@
+"""Three-way merge of one field: base, feature and ticket in, one outcome out. Pure.
+
+A side has changed when it differs from its *own* base; the two bases need not be equal, so maps that are not each
+other's inverse, and text formats that lose something, come to rest. What "the same" means, and how a value is carried
+over, is the business of a `FieldRule`; see `keepstep.domain.rules`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from keepstep.domain.fields import Side
+from keepstep.domain.policy import ConflictRule, Direction, FieldPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One field's exact values on both sides."""
+
+    feature: str
+    ticket: str
+
+    def of(self, side: Side) -> str:
+        return self.feature if side is Side.FEATURE else self.ticket
+
+
+class FieldRule(Protocol):
+    """What one field means: equality on a side, and the way from one side to the other."""
+
+    def same(self, side: Side, one: str, other: str) -> bool:
+        """Equal as this side means it: white space, lossy storage and managed footers aside."""
+
+    def equivalent(self, pair: Pair) -> bool:
+        """The two sides say the same already: nothing has to be written."""
+
+    def carry(self, source: Side, value: str, onto: str) -> str | None:
+        """The exact value to write on the other side, where `onto` stands now; None: it has no counterpart."""
+
+    def loss(self, target: Side, onto: str, value: str, base: str) -> str:
+        """What writing `value` over `onto` would destroy although nobody deleted it; "" when nothing."""
+
+    def lesser(self, side: Side, shown: str, written: str) -> bool:
+        """`shown` is a part or a normal form of `written`: the vendor stored less than we sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Both sides are as they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The bases move to what both sides show; nothing is written."""
+
+    reason: str
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """One side has changed and stays as it is; its base does not move, so the next change of the source merges."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    target: Side
+    value: str
+    reason: str
+    loser: str | None = None
+    """The target's own edit that this write overrules; goes to the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Both changed differently and the rule is to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endangered:
+    """The write is refused by us: it would destroy what nobody deleted."""
+
+    target: Side
+    value: str
+    what: str
+
+
+Outcome = Nothing | Settle | Keep | Write | Undecided | Endangered
+
+
+def merge_field(
+    rule: FieldRule,
+    policy: FieldPolicy,
+    base: Pair,
+    now: Pair,
+    *,
+    newest: Side,
+    decided: Side | None = None,
+) -> Outcome:
+    """`newest`: the side whose change was noticed last. `decided`: a person chose this side's value."""
+    if decided is not None:
+        return _carry(rule, base, now, decided, "A person chose it.", overruled=True)
+    changed = [side for side in Side if not rule.same(side, now.of(side), base.of(side))]
+    if not changed:
+        return Nothing() if now == base else Settle("Only the notation changed.")
+    if policy.direction in (Direction.ONCE, Direction.OFF):
+        return Settle(f"This field goes {policy.direction}; it is left alone.")
+    if rule.equivalent(now):
+        return Settle("Both sides say the same already.")
+    if len(changed) == 2:
+        return _conflict(rule, policy, base, now, newest)
+    (source,) = changed
+    if not policy.direction.allows(source.other):
+        return Keep(f"This field goes {policy.direction}: the edit of the {source} stays there.")
+    return _carry(rule, base, now, source, f"The {source} changed.")
+
+
+def _conflict(rule: FieldRule, policy: FieldPolicy, base: Pair, now: Pair, newest: Side) -> Outcome:
+    if policy.direction is not Direction.BOTH:
+        source = Side.FEATURE if policy.direction is Direction.TO_TICKET else Side.TICKET
+        reason = f"Both changed; this field goes {policy.direction}."
+        return _carry(rule, base, now, source, reason, overruled=True)
+    match policy.rule:
+        case ConflictRule.ASK:
+            return Undecided()
+        case ConflictRule.PRODUCTBOARD:
+            winner, reason = Side.FEATURE, "Both changed; Productboard wins by the rule."
+        case ConflictRule.TRACKER:
+            winner, reason = Side.TICKET, "Both changed; the tracker wins by the rule."
+        case ConflictRule.NEWEST:
+            winner, reason = newest, f"Both changed; the {newest} changed last."
+    return _carry(rule, base, now, winner, reason, overruled=True)
+
+
+def _carry(
+    rule: FieldRule, base: Pair, now: Pair, source: Side, reason: str, *, overruled: bool = False
+) -> Outcome:
+    target = source.other
+    onto = now.of(target)
+    value = rule.carry(source, now.of(source), onto)
+    if value is None:
+        return Settle(
+            reason,
+            warning=f"The {source}'s value has no counterpart on the {target}: map it to carry it over.",
+        )
+    if rule.same(target, value, onto):
+        return Settle("Both sides say the same already.")
+    if lost := rule.loss(target, onto, value, base.of(source)):
+        return Endangered(target, value, lost)
+    return Write(target, value, reason, loser=onto if overruled else None)

@@ -1,0 +1,126 @@
+"""What a Link needs, as values: writes with their reasons, what was left alone and why, conflicts, the next base.
+
+Push, notification, poll, *sync now* and preview all use this one pure function. Carrying it out, and advancing the
+base with what the other side *confirmed*, is `keepstep.app.sync`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from keepstep.domain.fields import Field, Side, Snapshot
+from keepstep.domain.ids import StatusId
+from keepstep.domain.link import Base, Refusal
+from keepstep.domain.merge import (
+    Endangered,
+    FieldRule,
+    Keep,
+    Nothing,
+    Pair,
+    Settle,
+    Undecided,
+    Write,
+    merge_field,
+)
+from keepstep.domain.policy import SyncPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWrite:
+    field: Field
+    target: Side
+    value: str
+    before: str
+    source: str
+    reason: str
+    loser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A write that was suppressed, and why."""
+
+    field: Field
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    base: Base
+    """The next base, as far as it needs no write."""
+    writes: tuple[PlannedWrite, ...] = ()
+    undecided: Mapping[Field, Pair] = field(default_factory=dict)
+    endangered: Mapping[Field, tuple[Side, str, str]] = field(default_factory=dict)
+    """Target, the value not written, what it would have destroyed."""
+    warnings: Mapping[Field, str] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+
+    def for_side(self, side: Side) -> tuple[PlannedWrite, ...]:
+        return tuple(write for write in self.writes if write.target is side)
+
+
+def make_plan(
+    rules: Mapping[Field, FieldRule],
+    policy: SyncPolicy,
+    base: Base,
+    now: Base,
+    *,
+    newest: Side = Side.FEATURE,
+    decided: Mapping[Field, Side] | None = None,
+    refusals: Mapping[Field, Refusal] | None = None,
+) -> Plan:
+    plan = Plan(base)
+    for name, rule in rules.items():
+        chosen = (decided or {}).get(name)
+        before, present = _pair(base, name), _pair(now, name)
+        outcome = merge_field(rule, policy.of(name), before, present, newest=newest, decided=chosen)
+        refusal = (refusals or {}).get(name)
+        match outcome:
+            case Nothing():
+                pass
+            case Settle(reason, warning):
+                plan = _note(replace(plan, base=moved(plan.base, name, present)), name, reason)
+                plan = _warn(plan, name, warning)
+            case Keep(reason):
+                plan = _note(plan, name, reason)
+            case Undecided():
+                plan = replace(plan, undecided={**plan.undecided, name: present})
+            case Endangered(target, value, what):
+                plan = replace(plan, endangered={**plan.endangered, name: (target, value, what)})
+            case Write(target, value, _, _) if _refused_before(rule, refusal, target, value):
+                plan = _note(plan, name, "The same write was refused before; it is not tried again unasked.")
+            case Write(target, value, reason, loser):
+                source = present.of(target.other)
+                write = PlannedWrite(name, target, value, present.of(target), source, reason, loser)
+                plan = replace(plan, writes=(*plan.writes, write))
+    return plan
+
+
+def moved(base: Base, name: Field, to: Pair) -> Base:
+    """This base with one field of both sides replaced."""
+    return Base(with_value(base.feature, name, to.feature), with_value(base.ticket, name, to.ticket))
+
+
+def with_value(snapshot: Snapshot, name: Field, value: str) -> Snapshot:
+    match name:
+        case Field.TITLE:
+            return replace(snapshot, title=value)
+        case Field.DESCRIPTION:
+            return replace(snapshot, description=value)
+        case Field.STATUS:
+            return replace(snapshot, status=StatusId(value) if value else None)
+
+
+def _pair(base: Base, name: Field) -> Pair:
+    return Pair(base.feature.value(name), base.ticket.value(name))
+
+
+def _note(plan: Plan, name: Field, reason: str) -> Plan:
+    return replace(plan, notes=(*plan.notes, Note(name, reason)))
+
+
+def _warn(plan: Plan, name: Field, warning: str) -> Plan:
+    return replace(plan, warnings={**plan.warnings, name: warning}) if warning else plan
+
+
+def _refused_before(rule: FieldRule, refusal: Refusal | None, target: Side, value: str) -> bool:
+    return refusal is not None and refusal.target is target and rule.same(target, refusal.value, value)
