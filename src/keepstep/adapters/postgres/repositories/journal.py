@@ -1,0 +1,144 @@
+"""The journal on PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.errors import ForeignKeyViolation
+
+from keepstep.adapters.postgres.documents import Row, in_utc, texts_document, texts_from
+from keepstep.domain.errors import MissingError
+from keepstep.domain.events import Act, Entry
+from keepstep.domain.fields import Field, Side
+from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.ports.storage import JournalQuery
+
+_ADD = """
+INSERT INTO journal (at, act, integration_id, link_id, side, field, doc) VALUES (%s, %s, %s, %s, %s, %s, %s)
+"""
+_COLUMNS = "id, at, act, integration_id, link_id, side, field, doc::text"
+_ACTIVITY = """
+SELECT integration_id, floor(extract(epoch FROM at - %(since)s) / 3600)::int, count(*)
+FROM journal WHERE at >= %(since)s AND at < %(until)s GROUP BY 1, 2
+"""
+# One look into the index for each integration and side, instead of reading the whole journal.
+_LAST_CHANGE = """
+SELECT integrations.id, sides.side, last.at
+FROM integrations
+CROSS JOIN (VALUES ('feature'), ('ticket')) AS sides (side)
+CROSS JOIN LATERAL (
+    SELECT at FROM journal
+    WHERE integration_id = integrations.id AND side = sides.side AND act IN ('wrote', 'ticket created')
+    ORDER BY at DESC LIMIT 1
+) AS last
+"""
+
+
+class PostgresJournal:
+    """Implements keepstep.ports.storage.Journal."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def add(self, *entries: Entry) -> None:
+        """Raises MissingError when the integration is gone; the transaction is lost then."""
+        if not entries:
+            return
+        try:
+            async with self._connection.cursor() as cursor:
+                await cursor.executemany(_ADD, [_values(entry) for entry in entries])
+        except ForeignKeyViolation as error:
+            raise MissingError("There is no such integration (any more).") from error
+
+    async def page(self, query: JournalQuery) -> tuple[Sequence[Entry], int]:
+        clauses, values = ["true"], list[object]()
+        for column, wanted in (
+            ("integration_id", query.integration),
+            ("link_id", query.link),
+            ("side", query.side.value if query.side else None),
+            ("field", query.field.value if query.field else None),
+        ):
+            if wanted is not None:
+                clauses.append(f"{column} = %s")
+                values.append(wanted)
+        if query.acts:
+            clauses.append("act = ANY(%s)")
+            values.append([act.value for act in query.acts])
+        where = " AND ".join(clauses)
+        cursor = await self._connection.execute(f"SELECT count(*) FROM journal WHERE {where}", values)  # noqa: S608
+        total = await cursor.fetchone()
+        number = total[0] if total else 0
+        offset, limit = max(query.offset, 0), max(query.limit, 0)
+        if number <= offset:
+            return [], number
+        tail = f"{where} ORDER BY at DESC, id DESC LIMIT %s OFFSET %s"
+        return await self._select(tail, *values, limit, offset), number
+
+    async def get(self, entry: int) -> Entry:
+        found = await self._select("id = %s", entry)
+        if not found:
+            raise MissingError("There is no such journal entry (any more).")
+        return found[0]
+
+    async def activity(self, since: datetime, hours: int) -> Mapping[IntegrationId, Sequence[int]]:
+        until = since + timedelta(hours=hours)
+        cursor = await self._connection.execute(_ACTIVITY, {"since": since, "until": until})
+        counts: dict[IntegrationId, list[int]] = {}
+        for integration, hour, number in await cursor.fetchall():
+            counts.setdefault(IntegrationId(integration), [0] * hours)[hour] = number
+        return counts
+
+    async def last_change(self) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
+        cursor = await self._connection.execute(_LAST_CHANGE)
+        last: dict[IntegrationId, dict[Side, datetime]] = {}
+        for integration, side, at in await cursor.fetchall():
+            last.setdefault(IntegrationId(integration), {})[Side(side)] = in_utc(at)
+        return last
+
+    async def prune(self, before: datetime) -> int:
+        cursor = await self._connection.execute("DELETE FROM journal WHERE at < %s", (before,))
+        return cursor.rowcount
+
+    async def _select(self, condition: str, *values: object) -> list[Entry]:
+        query = f"SELECT {_COLUMNS} FROM journal WHERE {condition}"  # noqa: S608 - conditions are written above
+        cursor = await self._connection.execute(query, values)
+        return [_entry(row) for row in await cursor.fetchall()]
+
+
+def _values(entry: Entry) -> tuple[object, ...]:
+    texts = {
+        "before": entry.before,
+        "after": entry.after,
+        "reason": entry.reason,
+        "actor": entry.actor,
+        "answer": entry.answer,
+    }
+    return (
+        entry.at,
+        entry.act.value,
+        entry.integration_id,
+        entry.link_id,
+        entry.side.value if entry.side else None,
+        entry.field.value if entry.field else None,
+        texts_document(texts),
+    )
+
+
+def _entry(row: Row) -> Entry:
+    number, at, act, integration, link, side, field, document = row
+    texts = texts_from(document)
+    return Entry(
+        at=in_utc(at),
+        act=Act(act),
+        integration_id=IntegrationId(integration),
+        link_id=LinkId(link) if link else None,
+        side=Side(side) if side else None,
+        field=Field(field) if field else None,
+        before=texts.get("before"),
+        after=texts.get("after"),
+        reason=texts.get("reason") or "",
+        actor=texts.get("actor") or "",
+        answer=texts.get("answer") or "",
+        id=number,
+    )

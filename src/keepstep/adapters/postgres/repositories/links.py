@@ -1,0 +1,196 @@
+"""Links on PostgreSQL: the rules of uniqueness are the database's, so they hold between processes too."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.errors import UniqueViolation
+
+from keepstep.adapters.postgres.documents import like_pattern, link_columns, link_from, plain
+from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, MissingError, StaleRevisionError
+from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, TicketId
+from keepstep.domain.link import Link, LinkState
+from keepstep.ports.storage import LinkQuery, TicketTakenError
+
+_ADD = """
+WITH home AS (SELECT id FROM integrations WHERE id = %(integration_id)s FOR KEY SHARE)
+INSERT INTO links (id, integration_id, feature_id, state, account, ticket_id, retry_at, created_at, touched_at,
+                   title_sort, ticket_sort, search_text, revision, doc)
+SELECT %(id)s, home.id, %(feature_id)s, %(state)s, %(account)s, %(ticket_id)s, %(retry_at)s, %(created_at)s,
+       %(touched_at)s, %(title_sort)s, %(ticket_sort)s, %(search_text)s, %(revision)s, %(doc)s
+FROM home
+ON CONFLICT (integration_id, feature_id) WHERE state <> 'unlinking' DO NOTHING
+"""
+_UPDATE = """
+UPDATE links SET feature_id = %(feature_id)s, state = %(state)s, account = %(account)s, ticket_id = %(ticket_id)s,
+       retry_at = %(retry_at)s, touched_at = %(touched_at)s, title_sort = %(title_sort)s,
+       ticket_sort = %(ticket_sort)s, search_text = %(search_text)s, revision = %(revision)s, doc = %(doc)s
+WHERE id = %(id)s AND revision = %(revision)s - 1
+"""
+_CLAIMS_NOTHING_NEW = """
+AND (%(state)s = 'unlinking' OR (state <> 'unlinking'
+     AND (%(ticket_id)s::text IS NULL OR (account = %(account)s AND ticket_id = %(ticket_id)s))))
+"""
+_OWNER = """
+SELECT doc::text FROM links
+WHERE account = %(account)s AND ticket_id = %(ticket_id)s AND state <> 'unlinking' AND id <> %(id)s
+"""
+_DUE = """
+SELECT links.id FROM links JOIN integrations ON integrations.id = links.integration_id
+WHERE links.retry_at <= %s AND links.retry_at IS NOT NULL AND links.state <> 'set aside'
+  AND integrations.state = 'active'
+ORDER BY links.retry_at, links.id LIMIT %s
+"""
+_ORDER = {
+    "synced": "touched_at DESC, id",
+    "title": "title_sort, id",
+    "ticket": "ticket_sort NULLS LAST, id",
+    "state": "state, touched_at DESC, id",
+    "created": "created_at DESC, id",
+}
+_RIVALRIES = 3
+"""How often a rival may win a uniqueness and vanish again before we give up."""
+
+
+class PostgresLinks:
+    """Implements keepstep.ports.storage.Links."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def add_or_find(self, link: Link) -> tuple[Link, bool]:
+        for _ in range(_RIVALRIES):
+            if await self._insert(link):
+                return link, True
+            found = await self.find_open(link.integration_id, link.feature_id)
+            if found is not None:
+                return found, False
+            cursor = await self._connection.execute(
+                "SELECT 1 FROM integrations WHERE id = %s", (link.integration_id,)
+            )
+            if await cursor.fetchone() is None:
+                raise MissingError("There is no such integration (any more).")
+        raise StaleRevisionError("This feature is being pushed and unlinked at the same time.")
+
+    async def _insert(self, link: Link) -> bool:
+        columns = link_columns(link)
+        if link.ticket is None:
+            return (await self._connection.execute(_ADD, columns)).rowcount == 1
+        try:
+            async with (
+                self._connection.transaction()
+            ):  # a savepoint: a refusal must not end the caller's work
+                return (await self._connection.execute(_ADD, columns)).rowcount == 1
+        except UniqueViolation:
+            await self._refuse_taken_ticket(link)
+            raise
+
+    async def get(self, link: LinkId) -> Link:
+        found = await self.find(link)
+        if found is None:
+            raise MissingError("There is no such Link (any more).")
+        return found
+
+    async def find(self, link: LinkId) -> Link | None:
+        found = await self._select("id = %s", plain(link))
+        return found[0] if found else None
+
+    async def find_open(self, integration: IntegrationId, feature: FeatureId) -> Link | None:
+        found = await self._select(
+            "integration_id = %s AND feature_id = %s AND state <> 'unlinking'", integration, plain(feature)
+        )
+        return found[0] if found else None
+
+    async def of_features(
+        self, integration: IntegrationId, features: Collection[FeatureId]
+    ) -> Sequence[Link]:
+        wanted = [plain(each) for each in features]
+        return await self._select("integration_id = %s AND feature_id = ANY(%s)", integration, wanted)
+
+    async def of_tickets(self, account: str, tickets: Collection[TicketId]) -> Sequence[Link]:
+        wanted = [plain(each) for each in tickets]
+        return await self._select(
+            "account = %s AND ticket_id = ANY(%s) AND ticket_id IS NOT NULL AND state <> 'unlinking'",
+            plain(account),
+            wanted,
+        )
+
+    async def save(self, link: Link) -> Link:
+        """One UPDATE, unless the Link claims a ticket or a feature that it did not own before."""
+        saved = replace(link, revision=link.revision + 1)
+        columns = link_columns(saved)
+        cursor = await self._connection.execute(_UPDATE + _CLAIMS_NOTHING_NEW, columns)
+        if cursor.rowcount == 0:
+            await self._claim(saved)
+        return saved
+
+    async def _claim(self, saved: Link) -> None:
+        for _ in range(_RIVALRIES):
+            try:
+                async with self._connection.transaction():  # a savepoint, as above
+                    cursor = await self._connection.execute(_UPDATE, link_columns(saved))
+            except UniqueViolation as violation:
+                await self._refuse_taken_ticket(saved)
+                rival = await self.find_open(saved.integration_id, saved.feature_id)
+                if rival is not None and rival.id != saved.id:
+                    raise ForbiddenMoveError(
+                        "This feature was pushed again since: the newer Link stays."
+                    ) from violation
+                continue
+            if cursor.rowcount:
+                return
+            break
+        await self.get(saved.id)
+        raise StaleRevisionError("This Link was changed by somebody else in the meantime.")
+
+    async def _refuse_taken_ticket(self, link: Link) -> None:
+        cursor = await self._connection.execute(_OWNER, link_columns(link))
+        row = await cursor.fetchone()
+        if row:
+            raise TicketTakenError(link_from(row[0])) from None
+
+    async def delete(self, link: LinkId) -> None:
+        await self._connection.execute("DELETE FROM links WHERE id = %s", (link,))
+
+    async def page(self, query: LinkQuery) -> tuple[Sequence[Link], int]:
+        if query.sort not in _ORDER:
+            raise InvalidInputError("sort", f"Links are not sorted by {query.sort!r}.")
+        clauses, values = ["true"], list[object]()
+        if query.integration is not None:
+            clauses.append("integration_id = %s")
+            values.append(query.integration)
+        if query.states:
+            clauses.append("state = ANY(%s)")
+            values.append([state.value for state in query.states])
+        if query.text:
+            clauses.append("search_text LIKE %s")
+            values.append(like_pattern(query.text))
+        where = " AND ".join(clauses)
+        cursor = await self._connection.execute(f"SELECT count(*) FROM links WHERE {where}", values)  # noqa: S608
+        total = await cursor.fetchone()
+        number = total[0] if total else 0
+        offset, limit = max(query.offset, 0), max(query.limit, 0)
+        if number <= offset:
+            return [], number
+        tail = f"{where} ORDER BY {_ORDER[query.sort]} LIMIT %s OFFSET %s"
+        return await self._select(tail, *values, limit, offset), number
+
+    async def counts(self) -> Mapping[IntegrationId, Mapping[LinkState, int]]:
+        cursor = await self._connection.execute(
+            "SELECT integration_id, state, count(*) FROM links GROUP BY integration_id, state"
+        )
+        counts: dict[IntegrationId, dict[LinkState, int]] = {}
+        for integration, state, number in await cursor.fetchall():
+            counts.setdefault(IntegrationId(integration), {})[LinkState(state)] = number
+        return counts
+
+    async def due(self, now: datetime, limit: int) -> Sequence[LinkId]:
+        cursor = await self._connection.execute(_DUE, (now, limit))
+        return [LinkId(row[0]) for row in await cursor.fetchall()]
+
+    async def _select(self, condition: str, *values: object) -> list[Link]:
+        query = f"SELECT doc::text FROM links WHERE {condition}"  # noqa: S608 - conditions are written above
+        cursor = await self._connection.execute(query, values)
+        return [link_from(row[0]) for row in await cursor.fetchall()]
