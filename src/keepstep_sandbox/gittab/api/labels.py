@@ -46,8 +46,10 @@ def _list(call: Call) -> Response:
 
 
 def _at(call: Call, project: Project) -> Label:
-    """By number or by name."""
-    key = call.path["label_id"]
+    """By number or by name, in the path or, the old way that python-gitlab still goes, as a parameter."""
+    key = call.path.get("label_id") or str(call.params.raw("label_id") or call.params.raw("name") or "")
+    if not key:
+        raise bad_parameter("label_id, name are missing, exactly one parameter must be provided")
     found = call.state.labels.get(int(key)) if key.isascii() and key.isdigit() else None
     if found is None or found.project_id != project.id:
         found = call.state.label_named(project.id, key)
@@ -99,5 +101,7 @@ LABELS = [
     Endpoint("POST", "/projects/:id/labels", _create, WRITE),
     Endpoint("GET", "/projects/:id/labels/:label_id", _get),
     Endpoint("PUT", "/projects/:id/labels/:label_id", _update, WRITE),
+    Endpoint("PUT", "/projects/:id/labels", _update, WRITE),
+    Endpoint("DELETE", "/projects/:id/labels", _delete, WRITE),
     Endpoint("DELETE", "/projects/:id/labels/:label_id", _delete, WRITE),
 ]
