@@ -114,6 +114,11 @@ class HttpClient:
         return f"HttpClient({self.service.name}, {self.base_url})"
 
     @property
+    def is_open(self) -> bool:
+        """Whether there may be connections to close."""
+        return self._open is not None
+
+    @property
     def host(self) -> str:
         return httpx.URL(self.base_url).netloc.decode("ascii")
 

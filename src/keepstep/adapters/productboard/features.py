@@ -21,6 +21,8 @@ from keepstep.ports.productboard import FeatureChanges, WorkspaceFacts
 
 _FIELDS = ("name", "description", "status", "archived")
 _ASKED_FIELDS = tuple(("fields[]", each) for each in _FIELDS)
+_IDS = 100
+"""How many ids a search may name is unknown; a page holds as many."""
 _PUBLIC_DOMAIN = ".productboard.com"
 
 _FEATURES = Call(
@@ -97,6 +99,12 @@ def _workspace_name(features: Sequence[Feature]) -> str:
     return ""
 
 
+def _search(thing: str, criteria: dict[str, object]) -> Call:
+    """The explicit list of fields makes absence unambiguous."""
+    body = {"data": {"filter": criteria, "return": {"fields": list(_FIELDS)}}}
+    return Call("POST", "/entities/search", thing, body=body, right="entities:read", reads=True)
+
+
 class ProductboardFeatures:
     def __init__(self, client: BoardClient) -> None:
         self._client = client
@@ -114,6 +122,16 @@ class ProductboardFeatures:
             reply, data = await self._client.fetch(replace(call, params=()))
         return feature_from_wire(reply.parse(EntityWire, data))
 
+    async def list_features(self, features: Sequence[FeatureId]) -> Sequence[Feature]:
+        """A search by ids, of any type: what a feature was turned into is still there."""
+        found: dict[FeatureId, Feature] = {}
+        for some in (features[at : at + _IDS] for at in range(0, len(features), _IDS)):
+            call = _search("the linked features", {"id": list(some)})
+            async for reply, page in self._client.pages(call):
+                entities = [feature_from_wire(reply.parse(EntityWire, each)) for each in page]
+                found |= {each.id: each for each in entities}
+        return list(found.values())
+
     async def write_feature(self, feature: FeatureId, changes: FeatureChanges) -> None:
         if changes == FeatureChanges():
             return
@@ -126,15 +144,7 @@ class ProductboardFeatures:
     async def iter_changed(self, kind: str, since: datetime) -> AsyncIterator[Feature]:
         """One type a search: one paragraph of the vendor's file forbids several, one example shows them."""
         moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        body = {
-            "data": {
-                "filter": {"type": [kind], "updatedAt": {"from": moment}},
-                "return": {"fields": list(_FIELDS)},
-            }
-        }
-        call = Call(
-            "POST", "/entities/search", f"changed {kind}s", body=body, right="entities:read", reads=True
-        )
+        call = _search(f"changed {kind}s", {"type": [kind], "updatedAt": {"from": moment}})
         seen: set[tuple[str, datetime]] = set()
         async for reply, page in self._client.pages(call):
             for each in page:

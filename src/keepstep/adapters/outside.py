@@ -1,0 +1,112 @@
+"""The outside as it is: boards and trackers over HTTP, opened by address and credential.
+
+Connections and the pace are kept per address and token, so that every use of one token shares one budget, however often
+it is opened. At most so many are kept; the one that was not used for longest is closed when its calls are done.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+import httpx
+
+from keepstep.adapters.formats.productboard_html import ProductboardHtml
+from keepstep.adapters.http import HttpClient, Service, checked_base_url, checked_token
+from keepstep.adapters.productboard import SERVICE, ProductboardWire, open_board
+from keepstep.adapters.registry import known_trackers
+from keepstep.adapters.trackers import TrackerAdapter
+from keepstep.domain.errors import InvalidInputError
+from keepstep.ports.productboard import BoardWire, FeatureBoard
+from keepstep.ports.text import TextFormat
+from keepstep.ports.tracker import Tracker, TrackerManifest, TrackerWire
+
+_KEPT = 64
+
+
+class OutsideWorld:
+    """Implements `keepstep.ports.outside.Outside`. To be used within one event loop, and closed at its end."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        transport: httpx.AsyncBaseTransport | None = None,
+        rich_2026_09: bool = True,
+    ) -> None:
+        """`transport` stands in for the network in tests; `rich_2026_09` allows tables and checklists."""
+        self._allow_private = allow_private
+        self._transport = transport
+        self._board_text = ProductboardHtml(rich_2026_09=rich_2026_09)
+        self._board_wire = ProductboardWire()
+        self._trackers = known_trackers()
+        self._clients: OrderedDict[bytes, HttpClient] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def open_board(self, base_url: str, token: str) -> FeatureBoard:
+        url = checked_base_url(base_url, allow_private=self._allow_private)
+        secret = checked_token(token)
+        return open_board(self._client(SERVICE, url, secret, {"Authorization": f"Bearer {secret}"}))
+
+    def open_tracker(
+        self, kind: str, base_url: str, token: str, settings: Mapping[str, str | tuple[str, ...]]
+    ) -> Tracker:
+        adapter = self._adapter(kind)
+        url = adapter.api_root(checked_base_url(base_url, allow_private=self._allow_private))
+        secret = checked_token(token)
+        return adapter.open(self._client(adapter.service, url, secret, adapter.headers(secret)), settings)
+
+    def board_wire(self) -> BoardWire:
+        return self._board_wire
+
+    def board_text(self) -> TextFormat:
+        return self._board_text
+
+    def tracker_wire(self, kind: str) -> TrackerWire:
+        return self._adapter(kind).wire
+
+    def manifests(self) -> Sequence[TrackerManifest]:
+        return [each.manifest for each in self._trackers.values()]
+
+    def manifest(self, kind: str) -> TrackerManifest:
+        return self._adapter(kind).manifest
+
+    async def aclose(self) -> None:
+        for task in self._closing:
+            task.cancel()
+        clients, self._clients = self._clients, OrderedDict()
+        for each in clients.values():
+            await each.aclose()
+
+    def _adapter(self, kind: str) -> TrackerAdapter:
+        found = self._trackers.get(kind)
+        if found is None:
+            known = ", ".join(self._trackers)
+            raise InvalidInputError("kind", f"There is no tracker {kind[:50]!r} here; known are {known}.")
+        return found
+
+    def _client(self, service: Service, url: str, secret: str, headers: Mapping[str, str]) -> HttpClient:
+        """Kept under a digest: what holds the keys shall not hold the tokens as well."""
+        key = hashlib.sha256(f"{service.name}\n{url}\n{secret}".encode()).digest()
+        client = self._clients.get(key)
+        if client is None:
+            client = HttpClient(
+                service,
+                url,
+                headers,
+                secret=secret,
+                allow_private=self._allow_private,
+                transport=self._transport,
+            )
+            self._clients[key] = client
+            self._trim()
+        self._clients.move_to_end(key)
+        return client
+
+    def _trim(self) -> None:
+        while len(self._clients) > _KEPT:
+            _, oldest = self._clients.popitem(last=False)
+            if oldest.is_open:
+                task = asyncio.get_running_loop().create_task(oldest.retire())
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
