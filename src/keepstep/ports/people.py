@@ -127,8 +127,8 @@ class Drafts(Protocol):
 
     async def save(self, person: PersonId, draft: Mapping[str, Any]) -> None: ...
 
-    async def forget(self, person: PersonId) -> None:
-        """May be repeated."""
+    async def forget(self, person: PersonId) -> bool:
+        """Whether there was one: of two callers at once only one is told so."""
 
 
 class PeopleStore(Protocol):

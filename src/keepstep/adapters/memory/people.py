@@ -159,5 +159,5 @@ class _Drafts:
     async def save(self, person: PersonId, draft: Mapping[str, Any]) -> None:
         self._rows[person] = json.dumps(draft)
 
-    async def forget(self, person: PersonId) -> None:
-        self._rows.pop(person, None)
+    async def forget(self, person: PersonId) -> bool:
+        return self._rows.pop(person, None) is not None

@@ -216,8 +216,8 @@ class _Drafts(_Table):
             Jsonb(dict(draft)),
         )
 
-    async def forget(self, person: PersonId) -> None:
-        await self._run("DELETE FROM settings WHERE key = %s", _draft_key(person))
+    async def forget(self, person: PersonId) -> bool:
+        return await self._run("DELETE FROM settings WHERE key = %s", _draft_key(person)) > 0
 
 
 def _draft_key(person: PersonId) -> str:

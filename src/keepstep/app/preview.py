@@ -1,0 +1,88 @@
+"""The ticket that a real feature would become, before anything is connected: shown, never created."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keepstep.app.context import Context
+from keepstep.app.discover import BoardAccess, TrackerAccess, open_board, open_tracker
+from keepstep.domain.document import Document
+from keepstep.domain.feature import PUSHABLE_TYPES, Feature
+from keepstep.domain.fields import Field, Side
+from keepstep.domain.footer import footer_blocks
+from keepstep.domain.ids import LinkId, marker_of
+from keepstep.domain.policy import Direction, SyncPolicy
+from keepstep.domain.rules import DescriptionRule, field_rules
+from keepstep.domain.ticket import TicketStatus
+from keepstep.ports.tracker import Tracker
+
+_SAMPLE = 20
+_ANY_LINK = LinkId("0" * 32)
+"""Every ticket gets digits of its own when it is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    feature: Feature
+    title: str
+    description: str
+    """In the tracker's own text."""
+    footer: str
+    """What Keepstep adds below it; the digits of the marker differ from ticket to ticket."""
+    status: TicketStatus | None
+    """None: whatever the tracker starts with."""
+    status_reason: str
+    """Why there is no status; "" when there is one."""
+    left_out: Sequence[Field]
+    """Fields that the policy does not carry to tickets."""
+
+
+async def sample_features(ctx: Context, board: BoardAccess) -> Sequence[Feature]:
+    found = await open_board(ctx, board).workspace.sample_features(_SAMPLE)
+    return [each for each in found if each.type in PUSHABLE_TYPES and not each.archived]
+
+
+def preview(
+    ctx: Context,
+    access: TrackerAccess,
+    feature: Feature,
+    policy: SyncPolicy,
+    statuses: Sequence[TicketStatus],
+) -> Preview:
+    """Calls nobody: feature and statuses have been read before."""
+    tracker = open_tracker(ctx, access)
+    description = DescriptionRule(ctx.outside.board_text(), tracker.text, (), marker_of(_ANY_LINK))
+    rules = field_rules(policy.status_map, description, tracker.manifest.title_limit)
+    outward = {each: _goes_out(policy, each) for each in Field}
+    text = feature.description if outward[Field.DESCRIPTION] else ""
+    status, reason = _status(feature, policy, statuses, goes_out=outward[Field.STATUS])
+    return Preview(
+        feature=feature,
+        title=rules[Field.TITLE].carry(Side.FEATURE, feature.title, "") or "Untitled feature",
+        description=(rules[Field.DESCRIPTION].carry(Side.FEATURE, text, "") or "").strip(),
+        footer=_footer(ctx, tracker, feature),
+        status=status,
+        status_reason=reason,
+        left_out=[each for each in Field if each is not Field.TITLE and not outward[each]],
+    )
+
+
+def _goes_out(policy: SyncPolicy, name: Field) -> bool:
+    direction = policy.of(name).direction
+    return direction is Direction.ONCE or direction.allows(Side.TICKET)
+
+
+def _status(
+    feature: Feature, policy: SyncPolicy, statuses: Sequence[TicketStatus], *, goes_out: bool
+) -> tuple[TicketStatus | None, str]:
+    if not goes_out:
+        return None, "The status does not go to tickets."
+    if feature.status is None:
+        return None, "The feature has no status."
+    wanted = policy.status_map.translate(feature.status.id, Side.TICKET)
+    found = next((each for each in statuses if each.id == wanted), None)
+    return found, "" if found else f"“{feature.status.name}” is not mapped."
+
+
+def _footer(ctx: Context, tracker: Tracker, feature: Feature) -> str:
+    blocks = footer_blocks(feature.url, f"{ctx.rules.public_url}/l/…", marker_of(_ANY_LINK))
+    return tracker.text.write(Document(blocks)).strip()
