@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from keepstep_sandbox.app import Sandbox, SandboxApp, SandboxConfig, build_app
+from keepstep_sandbox.productboard.board import board_routes
 from keepstep_sandbox.productboard.configuration_api import configuration_routes
 from keepstep_sandbox.productboard.emulator import ProductboardEmulator
 from keepstep_sandbox.productboard.entities_api import EntitiesApi
@@ -35,6 +36,7 @@ def create_app(config: SandboxConfig) -> SandboxApp:
         *configuration_routes(gate),
         *EntitiesApi(emulator.notices).routes(gate),
         *member_routes(gate),
+        *board_routes(emulator),
         Route("/v2/{rest:path}", route_not_found, methods=_ANY_METHOD),
         *(
             Route(f"/{kind}/{{rest:path}}", _gone)

@@ -66,6 +66,7 @@ class Entity:
     nodes: dict[str, str] = field(default_factory=dict)  # content behind urn:pb:node: anchors
     created_at: str = field(default_factory=now_text)
     updated_at: str = ""
+    changed_by: str = ""  # a person's name, or "API"; only the board shows it
 
     def __post_init__(self) -> None:
         self.updated_at = self.updated_at or self.created_at

@@ -45,6 +45,7 @@ class Writing:
     workspace: Workspace
     values: Values
     announce: Announce
+    actor: str = "API"
 
     def create(
         self,
@@ -65,6 +66,7 @@ class Writing:
         self._set_defaults(entity)
         self._relate_new(entity, list(relationships))
         entity.source = _source(metadata)
+        entity.changed_by = self.actor
         self.workspace.entities[entity.id] = entity
         for relation in entity.relations:
             opposite = {"type": _OPPOSITES[relation["type"]], "target": entity.id}
@@ -119,6 +121,7 @@ class Writing:
         if "description" in changes:
             self._lose_nodes(entity, changes["description"] or "")
         entity.fields = _without_empty({**entity.fields, **changes})
+        entity.changed_by = self.actor
         entity.touch()
 
     def _lose_nodes(self, entity: Entity, description: str) -> None:
