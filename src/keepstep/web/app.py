@@ -8,8 +8,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from keepstep.web import errors, health
-from keepstep.web.admin import routers
 from keepstep.web.admin.layout import STATIC
+from keepstep.web.admin.routes import routers
 from keepstep.web.deps import Services
 from keepstep.web.guards import BodyLimit, SecurityHeaders
 

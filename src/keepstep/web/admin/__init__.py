@@ -3,12 +3,3 @@
 `layout` renders, `presenting` turns values into words, `templates/_parts.html` and `templates/_fields.html` hold the
 pieces that every page is made of.
 """
-
-from collections.abc import Sequence
-
-from fastapi import APIRouter
-
-
-def routers() -> Sequence[APIRouter]:
-    """Every page's routes, in the order in which addresses are matched."""
-    return ()

@@ -80,16 +80,17 @@ function inUse(region) {
   return Boolean(chosen && !chosen.isCollapsed && region.contains(chosen.anchorNode));
 }
 
-async function freshPage(address) {
+async function freshPage(address, gone) {
   const answer = await fetch(address, { headers: { "X-Refresh": "1" }, credentials: "same-origin" });
   if (answer.redirected && new URL(answer.url).pathname === "/login") location.reload();
+  if (answer.status === 404 && gone) location.replace(gone);
   if (!answer.ok || answer.redirected) return null;
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
 async function refreshRegion(region) {
   const address = region.dataset.refreshUrl ?? location.href.split("#")[0];
-  const page = await freshPage(address);
+  const page = await freshPage(address, region.dataset.gone);
   const fresh = page?.getElementById(region.id);
   if (!page) return region;
   if (!fresh) {

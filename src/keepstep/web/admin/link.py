@@ -1,0 +1,123 @@
+"""One Link: both sides, why each value is what it is, what to decide, and what was done."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from keepstep.app import links
+from keepstep.app.context import Context
+from keepstep.app.overview import FieldView, LinkView, view_link
+from keepstep.domain.errors import InvalidInputError
+from keepstep.domain.fields import Field, Side, normal_title
+from keepstep.domain.ids import LinkId
+from keepstep.web.admin.integration import statuses
+from keepstep.web.admin.journal import Parts, ShownEntry, difference, show_entries
+from keepstep.web.admin.layout import render, see
+from keepstep.web.admin.names import StatusNames
+from keepstep.web.admin.presenting import text_of_html
+from keepstep.web.admin.session import CSRF, PersonDep
+from keepstep.web.deps import ContextDep
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownField:
+    """One field as words: status ids have become names, and changes of a conflict are marked."""
+
+    view: FieldView
+    feature: str
+    ticket: str
+    agree: bool
+    """Both sides read the same, so one value says it all."""
+    feature_change: Parts
+    ticket_change: Parts
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLink:
+    view: LinkView
+    fields: list[ShownField]
+    entries: list[ShownEntry]
+
+
+async def show_link(ctx: Context, link_id: LinkId) -> ShownLink:
+    """Raises MissingError."""
+    view = await view_link(ctx, link_id)
+    names = await statuses.names(ctx, view.integration, [view.link], view.journal)
+    entries = show_entries(view.journal, {view.link.id: view.link}, names, view.tracker_name)
+    return ShownLink(view, [_shown(each, names) for each in view.fields], list(entries))
+
+
+def _shown(each: FieldView, names: StatusNames) -> ShownField:
+    words = {
+        key: _words(each.field, side, value, names)
+        for key, side, value in (
+            ("feature", Side.FEATURE, each.feature),
+            ("ticket", Side.TICKET, each.ticket),
+            ("base_feature", Side.FEATURE, each.base_feature),
+            ("base_ticket", Side.TICKET, each.base_ticket),
+        )
+    }
+    return ShownField(
+        view=each,
+        feature=words["feature"],
+        ticket=words["ticket"],
+        agree=each.field is Field.TITLE and normal_title(each.feature) == normal_title(each.ticket),
+        feature_change=difference(words["base_feature"], words["feature"]) if each.undecided else (),
+        ticket_change=difference(words["base_ticket"], words["ticket"]) if each.undecided else (),
+    )
+
+
+def _words(field: Field, side: Side, value: str, names: StatusNames) -> str:
+    match field:
+        case Field.STATUS:
+            return names.of(side, value)
+        case Field.DESCRIPTION if side is Side.FEATURE:
+            return text_of_html(value)
+    return value
+
+
+@router.get("/links/{link_id}")
+async def page(request: Request, ctx: ContextDep, link_id: str, _person: PersonDep) -> Response:
+    shown = await show_link(ctx, LinkId(link_id))
+    return render(
+        request, "link/page.html", shown=shown, view=shown.view, link=shown.view.link, place="integrations"
+    )
+
+
+@router.post("/links/{link_id}/sync", dependencies=[CSRF])
+async def sync(ctx: ContextDep, link_id: str, person: PersonDep) -> Response:
+    await links.sync_now(ctx, LinkId(link_id), person.name)
+    return see(f"/links/{link_id}", "link-syncing")
+
+
+@router.post("/links/{link_id}/unlink", dependencies=[CSRF])
+async def unlink(ctx: ContextDep, link_id: str, person: PersonDep) -> Response:
+    view = await view_link(ctx, LinkId(link_id))
+    await links.unlink(ctx, view.link.id, person.name)
+    return see(f"/integrations/{view.integration.id}", "unlinking")
+
+
+@router.post("/links/{link_id}/decide", dependencies=[CSRF])
+async def decide(
+    ctx: ContextDep,
+    link_id: str,
+    person: PersonDep,
+    field: Annotated[str, Form()] = "",
+    keep: Annotated[str, Form()] = "",
+) -> Response:
+    if field not in [each.value for each in Field] or keep not in [each.value for each in Side]:
+        raise InvalidInputError("keep", "Choose which side's value stays.")
+    await links.decide(ctx, LinkId(link_id), Field(field), Side(keep), person.name)
+    return see(f"/links/{link_id}", "decided")
+
+
+@router.post("/links/{link_id}/put-back", dependencies=[CSRF])
+async def put_back(
+    ctx: ContextDep, link_id: str, person: PersonDep, entry: Annotated[int, Form()]
+) -> Response:
+    await links.put_back(ctx, entry, person.name)
+    return see(f"/links/{link_id}", "put-back")
