@@ -32,8 +32,8 @@ MARKS: tuple[MarkType, ...] = (Strong, Emphasis, Underline, Strike)
 """Of two marks that reach equally far the first goes outside; a link goes outside of both."""
 
 _SPACES = re.compile(r"[ \t\n\r\f]+")
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""What XML 1.0 has no way to write; Productboard checks markup as XML."""
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""What XML 1.0 has no way to write or advises against; Productboard checks markup as XML."""
 _PLACEHOLDER = re.compile(r"⟦([^⟦⟧\n]{1,60} [0-9a-f]{8})⟧")
 _ADDRESS = re.compile(r"(?<![A-Za-z0-9])https?://[^\s<>\"`⟦⟧]+", re.IGNORECASE)
 _ACTIVE_SCHEME = re.compile(r"\s*(?:javascript|vbscript|data)\s*:", re.IGNORECASE)

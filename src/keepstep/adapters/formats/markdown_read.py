@@ -1,0 +1,224 @@
+"""From Markdown to the document model. Blocks come from the parser with the lines they stand on, so that each can be
+written back as it was read.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from markdown_it.token import Token
+
+from keepstep.adapters.formats.markdown_dialect import MAX_NESTING, Dialect, parser
+from keepstep.adapters.formats.markdown_inline import InlineReader
+from keepstep.domain.document import (
+    Alignment,
+    Block,
+    BulletList,
+    Cell,
+    CodeBlock,
+    Document,
+    Heading,
+    Inline,
+    ListItem,
+    OpaqueBlock,
+    OrderedList,
+    Paragraph,
+    Quote,
+    Rule,
+    Source,
+    Table,
+    normalise,
+)
+from keepstep.domain.inlines import flatten, opaque_label
+from keepstep.domain.nodes import Image
+from keepstep.domain.walk import inlines_in
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_BOX = re.compile(r"\[([ xX])\](?=\s)")
+_KEPT = re.compile(r"\[\[_TOC_\]\]|\[TOC\]|\$\$.*\$\$", re.DOTALL)
+_BLANK = " \t\r\n"
+_SEPARATOR = "<!-- -->"
+_CLOSERS = (
+    (re.compile(r"<!--"), "-->"),
+    (re.compile(r"<\?"), "?>"),
+    (re.compile(r"<!\[CDATA\["), "]]>"),
+    (re.compile(r"<![A-Za-z]"), ">"),
+    (re.compile(r"<script\b", re.IGNORECASE), "</script>"),
+    (re.compile(r"<pre\b", re.IGNORECASE), "</pre>"),
+    (re.compile(r"<style\b", re.IGNORECASE), "</style>"),
+    (re.compile(r"<textarea\b", re.IGNORECASE), "</textarea>"),
+)
+
+
+class Reader:
+    def __init__(self, text: str, dialect: Dialect) -> None:
+        self.text = text
+        self.dialect = dialect
+        self.starts = [found.start() for found in _LINE.finditer(text)]
+
+    def document(self) -> Document:
+        env: dict[str, dict[str, dict[str, str]]] = {}
+        tokens = parser(self.dialect).parse(self.text, env)
+        defined = frozenset(one["href"] for one in env.get("references", {}).values())
+        blocks: list[Block] = []
+        follows: str | None = None
+        at = 0
+        for group in _groups(tokens):
+            start, end = self._span(group[0])
+            block = self._top(group, self.text[start:end])
+            normal = normalise(Document((block,))).blocks if block is not None else ()
+            if not normal:
+                continue
+            source = None
+            if self._stands_alone(group, normal[0], defined):
+                lead = self.text[at:start] if follows != "" else ""
+                source = Source(self.dialect.name, self.text[start:end], lead, follows)
+            blocks.append(replace(normal[0], source=source))
+            follows = source.text if source else ""
+            at = end
+        if blocks and (last := blocks[-1].source) and not (tail := self.text[at:]).strip(_BLANK):
+            blocks[-1] = replace(blocks[-1], source=replace(last, tail=tail))
+        return Document(tuple(blocks))
+
+    def _span(self, token: Token) -> tuple[int, int]:
+        first, behind = token.map or [0, 0]
+        start = self.starts[first]
+        end = self.starts[behind] if behind < len(self.starts) else len(self.text)
+        return start, max(start, start + len(self.text[start:end].rstrip(_BLANK)))
+
+    def _top(self, group: Sequence[Token], content: str) -> Block | None:
+        if max(token.level for token in group) >= MAX_NESTING - 2:
+            return self._opaque("deeply nested", content)
+        return self._block(group)
+
+    def _stands_alone(self, group: Sequence[Token], block: Block, defined: frozenset[str]) -> bool:
+        """Its text means the same whatever stands around it. (A block kept unread brings its own end.)"""
+        if group[0].type == "fence" and not self._is_closed(group[0]):
+            return False
+        if group[0].type == "html_block":
+            return _closed(group[0].content) == group[0].content.rstrip(_BLANK)
+        return not defined or defined.isdisjoint(_addresses(block))
+
+    def _is_closed(self, fence: Token) -> bool:
+        start, end = self._span(fence)
+        lines = re.split(r"[\r\n]+", self.text[start:end])
+        last = lines[-1].strip(_BLANK)
+        return len(lines) > 1 and last.startswith(fence.markup) and not last.strip(fence.markup[0])
+
+    def _blocks(self, tokens: Sequence[Token]) -> tuple[Block, ...]:
+        return tuple(block for group in _groups(tokens) if (block := self._block(group)) is not None)
+
+    def _block(self, group: Sequence[Token]) -> Block | None:
+        first, inside = group[0], group[1:-1]
+        match first.type:
+            case "paragraph_open":
+                return self._paragraph(inside[0])
+            case "heading_open":
+                return Heading(int(first.tag[1:]), self._inlines(inside[0]))
+            case "fence" | "code_block":
+                return CodeBlock(first.content, first.info.strip())
+            case "blockquote_open":
+                return Quote(self._blocks(inside))
+            case "bullet_list_open":
+                return BulletList(self._items(inside))
+            case "ordered_list_open":
+                return OrderedList(self._items(inside), int(first.attrs.get("start", 1)))
+            case "table_open":
+                return self._table(inside)
+            case "hr":
+                return Rule()
+            case _:
+                content = _closed(first.content)
+                return None if content == _SEPARATOR else self._opaque(_kind(content), content)
+
+    def _opaque(self, kind: str, content: str) -> OpaqueBlock:
+        return OpaqueBlock(opaque_label(kind, content), self.dialect.name, content)
+
+    def _paragraph(self, inline: Token) -> Block:
+        if _KEPT.fullmatch(inline.content):
+            kind = "contents" if inline.content.startswith("[") else "formula"
+            return self._opaque(kind, inline.content)
+        return Paragraph(self._inlines(inline))
+
+    def _inlines(self, inline: Token) -> tuple[Inline, ...]:
+        return InlineReader(inline.children or (), self.dialect).inlines()
+
+    def _items(self, tokens: Sequence[Token]) -> tuple[ListItem, ...]:
+        return tuple(self._item(group[1:-1]) for group in _groups(tokens))
+
+    def _item(self, tokens: Sequence[Token]) -> ListItem:
+        checked = None
+        inline = tokens[1] if len(tokens) > 1 and tokens[0].type == "paragraph_open" else None
+        words = inline.children[0] if inline is not None and inline.children else None
+        box = _BOX.match(inline.content) if inline else None
+        # The box is raw text: an escaped one comes as a token of its own.
+        if box and words and words.type == "text" and words.content.startswith(box.group()):
+            checked = box.group(1) != " "
+            words.content = words.content[box.end() :]
+        return ListItem(self._blocks(tokens), checked)
+
+    def _table(self, tokens: Sequence[Token]) -> Table:
+        rows: list[tuple[Cell, ...]] = []
+        row: list[Cell] = []
+        alignments: list[Alignment] = []
+        for at, token in enumerate(tokens):
+            match token.type:
+                case "tr_open":
+                    row = []
+                case "tr_close":
+                    rows.append(tuple(row))
+                case "th_open" | "td_open":
+                    row.append(self._inlines(tokens[at + 1]))
+                    if token.type == "th_open":
+                        alignments.append(_alignment(token))
+        return Table(rows[0], tuple(rows[1:]), tuple(alignments))
+
+
+def _groups(tokens: Sequence[Token]) -> list[Sequence[Token]]:
+    """Each block with everything inside it."""
+    groups: list[Sequence[Token]] = []
+    start = depth = 0
+    for at, token in enumerate(tokens):
+        depth += token.nesting
+        if depth == 0:
+            groups.append(tokens[start : at + 1])
+            start = at + 1
+    return groups
+
+
+def _alignment(token: Token) -> Alignment:
+    style = str(token.attrs.get("style", ""))
+    found: Sequence[Alignment] = ("left", "center", "right")
+    return next((one for one in found if style.endswith(one)), "")
+
+
+def _addresses(block: Block) -> set[str]:
+    found: set[str] = set()
+    for children in inlines_in(block):
+        for run in flatten(children):
+            if run.link is not None:
+                found.add(run.link.href)
+            if isinstance(run.leaf, Image):
+                found.add(run.leaf.src)
+    return found
+
+
+def _closed(content: str) -> str:
+    """HTML that was left open at the end of the text would swallow what is written behind it."""
+    content = content.rstrip(_BLANK)
+    for opening, closer in _CLOSERS:
+        if found := opening.match(content.lstrip()):
+            behind = content.find(content.lstrip()) + found.end()
+            return (
+                content
+                if closer in content[behind:].lower() or closer in content[behind:]
+                else content + closer
+            )
+    return content
+
+
+def _kind(content: str) -> str:
+    if content.lstrip().startswith("<!--"):
+        return "comment"
+    found = re.match(r"\s*</?([A-Za-z][\w-]*)", content)
+    return f"HTML {found.group(1)}" if found else "HTML"
