@@ -75,8 +75,10 @@ def place() -> Iterator[Place]:
     try:
         yield place
     finally:
-        place.clean()
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            place.clean()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _line(app: subprocess.Popen[str]) -> str:
@@ -171,7 +173,8 @@ def test_a_pid_file_that_names_another_program_is_not_believed(place: Place):
     os.kill(server, signal.SIGKILL)
     app.wait()
     _until(lambda: not _alive(server))
-    other = subprocess.Popen(["/bin/sleep", "60"])
+    # PostgreSQL itself sees through the pid of another user's program, so it has to be the same user's.
+    other = subprocess.Popen(["/bin/sleep", "60"], user=pid_file.stat().st_uid)
     try:
         lines = pid_file.read_text().splitlines()
         pid_file.write_text("\n".join([str(other.pid), *lines[1:], ""]))
