@@ -184,13 +184,26 @@ class Marks(Protocol):
 
 
 class UnitOfWork(Protocol):
-    integrations: Integrations
-    links: Links
-    inbox: Inbox
-    journal: Journal
-    clicks: Clicks
-    timers: Timers
-    marks: Marks
+    @property
+    def integrations(self) -> Integrations: ...
+
+    @property
+    def links(self) -> Links: ...
+
+    @property
+    def inbox(self) -> Inbox: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def clicks(self) -> Clicks: ...
+
+    @property
+    def timers(self) -> Timers: ...
+
+    @property
+    def marks(self) -> Marks: ...
 
     async def commit(self) -> None:
         """Without it, leaving the block rolls everything back."""

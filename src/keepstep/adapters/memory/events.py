@@ -82,12 +82,14 @@ class MemoryInbox:
     async def waiting(self, integration: IntegrationId) -> int:
         return sum(notice.integration_id == integration for notice in self._unhandled())
 
-    async def prune(self, before: datetime) -> int:
+    async def prune(self, before: datetime, unmatched_before: datetime | None = None) -> int:
         state = await self._transaction.write()
+        unmatched = unmatched_before or before
         old = [
             notice.id
             for notice in state.notices.values()
-            if notice.received_at < before and (notice.id in state.handled or notice.link_id is None)
+            if (notice.id in state.handled and notice.received_at < before)
+            or (notice.id not in state.handled and notice.link_id is None and notice.received_at < unmatched)
         ]
         for row in old:
             del state.notices[row]

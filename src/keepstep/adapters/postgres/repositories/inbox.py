@@ -119,11 +119,12 @@ class PostgresInbox:
         row = await cursor.fetchone()
         return row[0] if row else 0
 
-    async def prune(self, before: datetime) -> int:
+    async def prune(self, before: datetime, unmatched_before: datetime | None = None) -> int:
         """Clicks of that age go too: nobody waits for them any more."""
         cursor = await self._connection.execute(
-            "DELETE FROM inbox WHERE received_at < %s AND (handled_at IS NOT NULL OR link_id IS NULL)",
-            (before,),
+            "DELETE FROM inbox WHERE (received_at < %s AND handled_at IS NOT NULL)"
+            " OR (received_at < %s AND handled_at IS NULL AND link_id IS NULL)",
+            (before, unmatched_before or before),
         )
         await self._connection.execute("DELETE FROM clicks WHERE came_at < %s", (before,))
         return cursor.rowcount

@@ -1,0 +1,84 @@
+# Everything runs in .venv; the first target that needs it makes it. PYTHON chooses the interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser bench fmt lint types imports lock clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "Keepstep needs Python 3.11 or newer: install python3 (Debian: apt install python3 python3-venv)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Keepstep needs Python 3.11 or newer; $(PYTHON) is older. Set PYTHON=python3.12 or the like."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: apt install python3-venv)."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Locked by hashes: what is not in the list, or differs from it, is not installed.
+$(VENV)/.runtime: $(VENV)/.python requirements/runtime.txt pyproject.toml
+	@echo "Installing what Keepstep needs ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "Installing what the tests and linters need ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+init: $(VENV)/.runtime ## make the virtual environment with the service in it
+
+dev-init: $(VENV)/.dev ## the same, with tests and linters
+
+demo: $(VENV)/.runtime ## run the service and both emulators on this machine
+	@exec $(BIN)/keepstep demo
+
+test: $(VENV)/.dev ## run every test
+	$(BIN)/pytest
+
+unit: $(VENV)/.dev ## the fast tests: rules, text, use cases in memory
+	$(BIN)/pytest -q tests/unit tests/architecture
+
+contract: $(VENV)/.dev ## every port's contract, on the twins and on the real thing
+	$(BIN)/pytest -q tests/contract tests/wire tests/migration
+
+functional: $(VENV)/.dev ## pages, doors and the main job in one process
+	$(BIN)/pytest -q tests/functional
+
+acceptance: $(VENV)/.dev ## real processes: kill, restart, lose
+	$(BIN)/pytest -q tests/acceptance
+
+sandbox: $(VENV)/.dev ## the emulators
+	$(BIN)/pytest -q tests/sandbox
+
+browser: $(VENV)/.dev ## the main job in a real Chromium; screenshots in build/screens/
+	$(BIN)/pytest -q tests/browser
+
+bench: $(VENV)/.dev ## measure, and print what was measured
+	$(BIN)/python -m bench
+
+fmt: $(VENV)/.dev ## format
+	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix --quiet src tests bench || true
+
+lint: $(VENV)/.dev ## ruff, spelling
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/codespell src tests docs bench README.md CHANGELOG.md
+
+types: $(VENV)/.dev ## mypy --strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev ## the layers hold
+	$(BIN)/lint-imports
+
+lock: ## resolve the dependencies anew (needs uv); releases of the last week are left out
+	for part in build:runtime dev:dev; do \
+	  uv pip compile pyproject.toml --group $${part%%:*} --universal --python-version 3.11 --generate-hashes \
+	    --exclude-newer "$$(date -u -d '7 days ago' +%Y-%m-%d)" --no-header --output-file requirements/$${part##*:}.txt; \
+	done
+
+clean: ## remove what was built; the demo's state stays
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,28 @@
+"""Signed addresses of Links: short, without a login, not to be guessed; valid as long as their key is among ours."""
+
+from collections.abc import Sequence
+
+from itsdangerous import BadSignature, Signer
+
+from keepstep.domain.ids import LinkId
+
+_ID_LENGTH = 32
+
+
+class SignedLinkPages:
+    """Implements keepstep.ports.pages.LinkPages. `keys`: the first one signs, all of them are good."""
+
+    def __init__(self, public_url: str, keys: Sequence[bytes]) -> None:
+        self._public_url = public_url
+        # itsdangerous signs with the last key and takes the others as older ones.
+        self._signer = Signer(list(reversed(keys)), salt="keepstep.link-page", key_derivation="hmac")
+
+    def address(self, link: LinkId) -> str:
+        return f"{self._public_url}/l/{self._signer.sign(link.encode()).decode()}"
+
+    def read(self, signed: str) -> LinkId | None:
+        try:
+            value = self._signer.unsign(signed.encode("ascii", "replace")).decode("ascii", "replace")
+        except BadSignature:
+            return None
+        return LinkId(value) if len(value) == _ID_LENGTH else None

@@ -1,0 +1,41 @@
+"""The command line. Every command that changes something calls the same use case as the page.
+
+What is wrong is said in one line on standard error, with exit code 1 (2 for wrong usage); never with a traceback.
+"""
+
+import sys
+
+import psycopg
+import typer
+from psycopg_pool import PoolTimeout
+
+from keepstep.bootstrap import EmbeddedDatabaseError
+from keepstep.cli import running
+from keepstep.domain.errors import KeepstepError
+from keepstep.settings import SettingsError
+
+app = typer.Typer(
+    name="keepstep",
+    help="Keeps Productboard features and tracker tickets in step.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+running.add_to(app)
+
+
+def main() -> None:
+    try:
+        app()
+    except (SettingsError, EmbeddedDatabaseError, KeepstepError) as error:
+        _fail(str(error))
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        first_line = str(error).strip().split("\n")[0]
+        _fail(f"The database does not answer: {first_line}. Check KEEPSTEP_DATABASE_URL.")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    print(f"keepstep: {message}", file=sys.stderr)  # noqa: T201
+    sys.exit(1)
