@@ -17,7 +17,9 @@ from keepstep_sandbox.gittab import create_app
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
+    # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer takes 40 ms longer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = create_app(SandboxConfig(public_base=base, allow_insecure_callbacks=True))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
