@@ -79,9 +79,8 @@ class PostgresLinks:
         if link.ticket is None:
             return (await self._connection.execute(_ADD, columns)).rowcount == 1
         try:
-            async with (
-                self._connection.transaction()
-            ):  # a savepoint: a refusal must not end the caller's work
+            # A savepoint: a refusal must not end the caller's work.
+            async with self._connection.transaction():
                 return (await self._connection.execute(_ADD, columns)).rowcount == 1
         except UniqueViolation:
             await self._refuse_taken_ticket(link)
