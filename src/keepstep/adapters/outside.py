@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import httpx
 
 from keepstep.adapters.formats.productboard_html import ProductboardHtml
-from keepstep.adapters.http import HttpClient, Service, checked_base_url, checked_token
+from keepstep.adapters.http import TOTAL_SECONDS, HttpClient, Service, checked_base_url, checked_token
 from keepstep.adapters.productboard import SERVICE, ProductboardWire, open_board
 from keepstep.adapters.registry import known_trackers
 from keepstep.adapters.trackers import TrackerAdapter
@@ -33,8 +33,10 @@ class OutsideWorld:
         allow_private: bool,
         transport: httpx.AsyncBaseTransport | None = None,
         rich_2026_09: bool = True,
+        total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         """`transport` stands in for the network in tests; `rich_2026_09` allows tables and checklists."""
+        self._total_seconds = total_seconds
         self._allow_private = allow_private
         self._transport = transport
         self._board_text = ProductboardHtml(rich_2026_09=rich_2026_09)
@@ -97,6 +99,7 @@ class OutsideWorld:
                 secret=secret,
                 allow_private=self._allow_private,
                 transport=self._transport,
+                total_seconds=self._total_seconds,
             )
             self._clients[key] = client
             self._trim()

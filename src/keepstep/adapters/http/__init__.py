@@ -6,10 +6,11 @@ what an answer means in `failures`.
 """
 
 from keepstep.adapters.http.address import checked_base_url, checked_token
-from keepstep.adapters.http.client import HttpClient, Reply, segment
+from keepstep.adapters.http.client import TOTAL_SECONDS, HttpClient, Reply, segment
 from keepstep.adapters.http.service import Call, Problem, Service
 
 __all__ = [
+    "TOTAL_SECONDS",
     "Call",
     "HttpClient",
     "Problem",

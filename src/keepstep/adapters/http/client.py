@@ -23,7 +23,7 @@ from keepstep.adapters.http.service import Call, Service
 from keepstep.ports.errors import NotThereError, OutsideError
 
 _CONNECT_SECONDS = 3.0
-_TOTAL_SECONDS = 10.0
+TOTAL_SECONDS = 10.0
 _AT_ONCE = 8
 _SHORTEST_SECRET = 8
 _LARGEST_ANSWER = 64 * 1024 * 1024
@@ -96,7 +96,7 @@ class HttpClient:
         secret: str,
         allow_private: bool,
         transport: httpx.AsyncBaseTransport | None = None,
-        total_seconds: float = _TOTAL_SECONDS,
+        total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         """`headers` carry the credential, `secret` is what is struck out of every message."""
         self.service = service

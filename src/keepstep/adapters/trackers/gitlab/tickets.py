@@ -1,5 +1,6 @@
 """Issues as tickets: reading, finding, creating, writing, commenting, and what has changed since."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +19,6 @@ from keepstep.adapters.trackers.gitlab.wire import (
     wire_from_draft,
 )
 from keepstep.domain.document import Document, Paragraph, Text
-from keepstep.domain.ids import markers_in
 from keepstep.domain.ticket import Ticket, TicketChanges, TicketDraft, TicketRef
 from keepstep.ports.errors import NotThereError, OutsideError, RejectedError
 from keepstep.ports.text import TextFormat
@@ -80,7 +80,8 @@ class GitLabTickets:
         found = [
             reply.parse(IssueWire, each) async for reply, page in self._client.pages(call) for each in page
         ]
-        ours = {each.id: each for each in found if marker in markers_in(each.description or "")}
+        whole = re.compile(rf"\b{re.escape(marker)}\b")
+        ours = {each.id: each for each in found if whole.search(each.description or "")}
         return [
             self._ticket(each)
             for each in sorted(ours.values(), key=lambda issue: (issue.created_at, issue.id))

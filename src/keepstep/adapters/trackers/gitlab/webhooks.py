@@ -77,11 +77,11 @@ class GitLabWire:
         named = {name.lower(): value for name, value in headers.items()}
         _prove(named, body, secret, signed=signed)
         content = _parsed(body)
-        kind = content.get("object_kind")
+        kind = str(content.get("object_kind"))
         if kind in IGNORED_KINDS:
             return ()
         if kind not in _TICKET_KINDS:
-            raise UnreadableError(f"This is no event of an issue: object_kind is {str(kind)[:50]!r}.")
+            raise UnreadableError(f"This is no event of an issue: object_kind is {kind[:50]!r}.")
         return (self._notice(content, named),)
 
     def _notice(self, content: dict[str, Any], headers: Mapping[str, str]) -> TicketNotice:
