@@ -108,6 +108,8 @@ def one_reference(value: Any, second: str, pointer: str) -> tuple[str, str]:
     if len(given) != 1 or not isinstance(value[given[0]], str):
         raise invalid(f"Exactly one of 'id' and '{second}' must be given, as a string.", pointer)
     key, text = given[0], value[given[0]]
+    if len(text) > 255:
+        raise invalid(f"'{key}' must have at most 255 characters.", f"{pointer}/{key}")
     try:
         if key == "id":
             text = uuid_text(text)
