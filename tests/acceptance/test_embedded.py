@@ -36,9 +36,9 @@ with embedded_postgres(Path(sys.argv[1]), system_dir=Path(sys.argv[2])) as dsn:
 class Place:
     """A data folder, and the processes that the test started over it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, system: Path) -> None:
         self.data = folder / "data"
-        self.system = folder / "system"
+        self.system = system
         self._apps: list[subprocess.Popen[str]] = []
 
     def start(self) -> tuple[subprocess.Popen[str], str]:
@@ -61,17 +61,29 @@ class Place:
             for stream in (app.stdin, app.stdout):
                 assert stream is not None
                 stream.close()
+        ours = (str(self.data.parent), f"{self.system}/")
         for process in psutil.process_iter(["name", "cmdline"]):
             command = process.info["cmdline"] or []
-            if process.info["name"] == "postgres" and any(str(self.data.parent) in word for word in command):
+            if process.info["name"] == "postgres" and any(
+                folder in word for word in command for folder in ours
+            ):
                 process.kill()
 
 
-@pytest.fixture
-def place() -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def system() -> Iterator[Path]:
+    """Root's folder, with one copy of the programs for all tests."""
     folder = Path(tempfile.mkdtemp(prefix="keepstep-tests-"))
     folder.chmod(0o755)
-    place = Place(folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def place(system: Path) -> Iterator[Place]:
+    folder = Path(tempfile.mkdtemp(prefix="keepstep-tests-"))
+    folder.chmod(0o755)
+    place = Place(folder, system)
     try:
         yield place
     finally:
