@@ -1,0 +1,222 @@
+"""An integration's settings: names, tokens, where its tickets go, how the tracker is read, defaults for new tickets.
+
+Every card is a form of its own, so that what is refused in one never holds up another. `settings_mapping` has the map.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from keepstep.app import discover, manage
+from keepstep.app.context import Context
+from keepstep.app.discover import TrackerAccess
+from keepstep.app.manage import Changes
+from keepstep.app.overview import IntegrationView, view_integration
+from keepstep.domain.errors import InvalidInputError, KeepstepError, MissingError
+from keepstep.domain.ids import IntegrationId
+from keepstep.domain.integration import Integration, IntegrationState, ProjectRef
+from keepstep.ports.people import Person
+from keepstep.ports.tracker import FieldKind, TrackerManifest
+from keepstep.ports.vault import VaultError
+from keepstep.web.admin.entries import initial_values, raw, read_values, sentence, text
+from keepstep.web.admin.layout import integration_path, render, see
+from keepstep.web.admin.session import CSRF, PersonDep, go, read_form
+from keepstep.web.deps import services
+
+router = APIRouter(prefix="/integrations/{integration_id}", include_in_schema=False)
+
+_LIVE_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One integration being changed by one person within one request."""
+
+    request: Request
+    ctx: Context
+    person: Person
+    view: IntegrationView
+
+    @property
+    def integration(self) -> Integration:
+        return self.view.row.integration
+
+    @property
+    def manifest(self) -> TrackerManifest:
+        return self.ctx.outside.manifest(self.integration.tracker.kind)
+
+    async def change(self, changes: Changes) -> Integration:
+        return await manage.change(self.ctx, self.integration.id, changes, self.person.name)
+
+
+async def desk(request: Request, integration_id: str, person: PersonDep) -> Desk:
+    """Raises MissingError."""
+    ctx = services(request).ctx
+    return Desk(request, ctx, person, await view_integration(ctx, IntegrationId(integration_id)))
+
+
+DeskDep = Annotated[Desk, Depends(desk)]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was entered and why it was not taken."""
+
+    errors: Mapping[str, str] = field(default_factory=dict)
+    entered: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What the tracker offers, fetched for this page; empty with a reason when it does not answer in time."""
+
+    projects: Sequence[ProjectRef] = ()
+    labels: Sequence[str] = ()
+    trouble: str = ""
+
+
+@router.get("/settings")
+async def settings_page(desk: DeskDep) -> Response:
+    if desk.integration.state is IntegrationState.REMOVING:
+        return go(integration_path(desk.integration))
+    return await _page(desk)
+
+
+async def _page(desk: Desk, refused: Refused | None = None) -> Response:
+    refused = refused or Refused()
+    integration, manifest = desk.integration, desk.manifest
+    links = sum(desk.view.row.by_state.values())
+    return render(
+        desk.request,
+        "settings/settings.html",
+        status=422 if refused.errors else 200,
+        view=desk.view,
+        section="settings",
+        place="integrations",
+        manifest=manifest,
+        links=links,
+        live=await _look(desk, links),
+        errors=refused.errors,
+        entered=refused.entered,
+        settings=initial_values(
+            manifest.settings, {**integration.tracker_settings, **_entered(refused, "setting")}
+        ),
+        defaults=initial_values(manifest.defaults, {**integration.defaults, **_entered(refused, "default")}),
+    )
+
+
+async def _look(desk: Desk, links: int) -> _Live:
+    wanted = (*desk.manifest.settings, *desk.manifest.defaults)
+    asks_labels = any(each.kind is FieldKind.LABELS for each in wanted)
+    try:
+        async with asyncio.timeout(_LIVE_SECONDS):
+            access = await tracker_of(desk.ctx, desk.integration)
+            projects = await discover.list_projects(desk.ctx, access) if not links else ()
+            project = desk.integration.project.id
+            labels = await discover.list_labels(desk.ctx, access, project) if asks_labels else ()
+            return _Live(projects, labels)
+    except TimeoutError:
+        return _Live(trouble=f"{desk.manifest.name} does not answer right now, so its lists are not shown.")
+    except KeepstepError as error:
+        return _Live(trouble=sentence(error))
+
+
+async def tracker_of(ctx: Context, integration: Integration) -> TrackerAccess:
+    """Raises InvalidInputError when the token cannot be opened any more."""
+    account = integration.tracker
+    try:
+        token = await ctx.vault.open(account.token)
+    except (VaultError, MissingError) as error:
+        raise InvalidInputError(
+            "token", "The stored token cannot be opened any more. Paste a new one."
+        ) from error
+    return TrackerAccess(account.kind, account.base_url, token, integration.tracker_settings)
+
+
+@router.post("/settings/names", dependencies=[CSRF])
+async def save_names(desk: DeskDep) -> Response:
+    form = await read_form(desk.request)
+    entered = {name: text(form, name, 200) for name in ("name", "button", "workspace")}
+    changes = Changes(name=entered["name"], button=entered["button"], workspace=entered["workspace"])
+    return await _save(desk, changes, entered, "name")
+
+
+@router.post("/settings/place", dependencies=[CSRF])
+async def save_place(desk: DeskDep) -> Response:
+    """Project and tracker address: refused, with the reason, while Links exist."""
+    form = await read_form(desk.request)
+    entered = {name: text(form, name) for name in ("tracker_url", "project")}
+    project = ProjectRef(entered["project"], entered["project"]) if entered["project"] else None
+    changes = Changes(project=project, tracker_url=entered["tracker_url"] or None)
+    return await _save(desk, changes, entered, "tracker_url")
+
+
+@router.post("/settings/reading", dependencies=[CSRF])
+async def save_reading(desk: DeskDep) -> Response:
+    """How the tracker is read; other statuses may result, so the map is looked over next."""
+    entered = read_values(await read_form(desk.request), desk.manifest.settings, "setting")
+    if entered.errors:
+        return await _page(desk, Refused(entered.errors, _prefixed("setting", entered.values)))
+    changes = Changes(tracker_settings=entered.values)
+    return await _save(desk, changes, _prefixed("setting", entered.values), "", "mapping")
+
+
+@router.post("/settings/defaults", dependencies=[CSRF])
+async def save_defaults(desk: DeskDep) -> Response:
+    entered = read_values(await read_form(desk.request), desk.manifest.defaults, "default")
+    if entered.errors:
+        return await _page(desk, Refused(entered.errors, _prefixed("default", entered.values)))
+    return await _save(desk, Changes(defaults=entered.values), _prefixed("default", entered.values), "")
+
+
+@router.post("/settings/token/{side}", dependencies=[CSRF])
+async def save_token(desk: DeskDep, side: str) -> Response:
+    """Verified before it replaces the present one; what waited for it goes on."""
+    if side not in ("board", "tracker"):
+        raise MissingError("An integration has a board token and a tracker token.")
+    form: FormData = await read_form(desk.request)
+    name = f"{side}_token"
+    try:
+        token = discover.cleaned_token(raw(form, name))
+        await manage.replace_token(desk.ctx, desk.integration.id, side, token, desk.person.name)
+    except KeepstepError as error:
+        return await _page(desk, Refused({name: sentence(error)}))
+    return see(integration_path(desk.integration, "settings"), "token")
+
+
+async def _save(
+    desk: Desk,
+    changes: Changes,
+    entered: Mapping[str, str | tuple[str, ...]],
+    default_field: str,
+    then: str = "settings",
+) -> Response:
+    try:
+        await desk.change(changes)
+    except MissingError:
+        raise
+    except KeepstepError as error:
+        named = error.field if isinstance(error, InvalidInputError) else default_field
+        return await _page(desk, Refused({_input(named, default_field): sentence(error)}, entered))
+    return see(integration_path(desk.integration, then), "saved")
+
+
+def _input(named: str, default: str) -> str:
+    """The name of the input on the page; a token that fails on the way is no entry of this form."""
+    return {"base_url": "tracker_url", "token": default}.get(named, named)
+
+
+def _prefixed(prefix: str, values: Mapping[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:
+    return {f"{prefix}.{name}": value for name, value in values.items()}
+
+
+def _entered(refused: Refused, prefix: str) -> dict[str, str | tuple[str, ...]]:
+    start = f"{prefix}."
+    return {
+        name.removeprefix(start): value for name, value in refused.entered.items() if name.startswith(start)
+    }
