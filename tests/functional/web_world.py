@@ -5,14 +5,16 @@
 
 import argparse
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from fastapi import FastAPI
-from itsdangerous import BadSignature, URLSafeSerializer
+from fastapi import APIRouter, FastAPI
 
+from keepstep.adapters.formats.markdown import Markdown
+from keepstep.adapters.formats.productboard_html import ProductboardHtml
 from keepstep.adapters.jobs.inline import InlineJobs
 from keepstep.adapters.memory.clock import FakeClock
 from keepstep.adapters.memory.locks import MemoryLocks
@@ -20,13 +22,15 @@ from keepstep.adapters.memory.people import MemoryPeople
 from keepstep.adapters.memory.signals import MemorySignals
 from keepstep.adapters.memory.storage import MemoryStorage
 from keepstep.adapters.memory.vault import MemoryVault
+from keepstep.adapters.pages import SignedLinkPages
 from keepstep.adapters.passwords import Argon2Passwords
 from keepstep.app.context import Context, Rules
 from keepstep.app.people import People
 from keepstep.domain.errors import InvalidInputError
 from keepstep.domain.events import Act, Entry, Notice, NoticeKind, Source
+from keepstep.domain.feature import Feature, FeatureStatus
 from keepstep.domain.fields import Field, Side, Snapshot
-from keepstep.domain.ids import FeatureId, LinkId, StatusId, TicketId
+from keepstep.domain.ids import FeatureId, StatusId, TicketId
 from keepstep.domain.integration import (
     BoardAccount,
     Integration,
@@ -41,8 +45,10 @@ from keepstep.domain.integration import (
 )
 from keepstep.domain.link import Base, Conflict, Link, LinkState, LostSight, Refusal, Trouble
 from keepstep.domain.policy import ConflictRule, Direction, FieldPolicy, StatusMap, SyncPolicy
-from keepstep.domain.ticket import StatusCategory, TicketRef, TicketStatus
-from keepstep.ports.tracker import Capabilities, Channel, TrackerManifest
+from keepstep.domain.ticket import StatusCategory, Ticket, TicketRef, TicketStatus
+from keepstep.ports.errors import NotThereError, TransientError
+from keepstep.ports.productboard import FeatureBoard
+from keepstep.ports.tracker import Capabilities, Channel, Tracker, TrackerManifest
 from keepstep.web.app import create_app
 from keepstep.web.deps import Check, Readiness, Services, SystemFacts, WorkerFacts
 
@@ -63,8 +69,10 @@ FEATURE_STATUSES = {
 OPENED = TicketStatus(StatusId("opened"), "Open", StatusCategory.TODO)
 READY = TicketStatus(StatusId("label:workflow::ready"), "workflow::ready", StatusCategory.DOING)
 DOING = TicketStatus(StatusId("label:workflow::doing"), "workflow::doing", StatusCategory.DOING)
+REVIEW = TicketStatus(StatusId("label:workflow::review"), "workflow::review", StatusCategory.DOING)
 CLOSED = TicketStatus(StatusId("closed"), "Closed", StatusCategory.DONE)
-TICKET_STATUSES = {each.id: each for each in (OPENED, READY, DOING, CLOSED)}
+TICKET_STATUSES = {each.id: each for each in (OPENED, READY, DOING, REVIEW, CLOSED)}
+PAIRABLE_FEATURE = FeatureId("0f000000-0000-4000-8000-000000000042")
 PAIRS = {NEW_IDEA: OPENED, PLANNED: READY, IN_PROGRESS: DOING, RELEASED: CLOSED}
 
 TITLES = (
@@ -92,18 +100,18 @@ class World:
     def __init__(self, start: datetime = NOW) -> None:
         self.clock = FakeClock(start)
         self.jobs = InlineJobs()
-        self.outside = ManifestsOnly()
+        self.outside = FakeOutside()
         self.storage, self.vault = MemoryStorage(), MemoryVault()
-        self.pages = SignedPages("https://keepstep.example.org")
+        self.pages = SignedLinkPages("https://keepstep.example.org", [b"a key of the tests, 32 bytes long"])
         self.ctx = Context(
             self.storage, self.jobs, MemoryLocks(), MemorySignals(), self.vault, self.clock, self.outside,
             self.pages, Rules("https://keepstep.example.org"),
         )  # fmt: skip
-        self.people = People(MemoryPeople(), Argon2Passwords(), self.clock)
+        self.people = People(MemoryPeople(), Argon2Passwords(memory_kib=1024, passes=1), self.clock)
         self.readiness = Readiness((Check("database", ok=True, detail="migrated"),))
         self.boards: tuple[tuple[str, str], ...] = ()
 
-    def app(self) -> FastAPI:
+    def app(self, doors: Iterable[APIRouter] = ()) -> FastAPI:
         return create_app(
             Services(
                 ctx=self.ctx,
@@ -113,18 +121,20 @@ class World:
                 secure_cookies=False,
                 system=self._system,
                 boards=self.boards,
-            )
+            ),
+            doors,
         )
 
-    async def client(self, *, logged_in: bool = True) -> httpx.AsyncClient:
+    @contextlib.asynccontextmanager
+    async def client(self, *, logged_in: bool = True) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(self.app(), raise_app_exceptions=False)
-        client = httpx.AsyncClient(transport=transport, base_url="http://keepstep.test")
-        if logged_in:
-            if await self.people.is_empty():
-                await self.people.create_admin(NAME, PASSWORD)
-            answer = await client.post("/login", data={"name": NAME, "password": PASSWORD})
-            assert answer.status_code == 303, answer.text
-        return client
+        async with httpx.AsyncClient(transport=transport, base_url="http://keepstep.test") as client:
+            if logged_in:
+                if await self.people.is_empty():
+                    await self.people.create_admin(NAME, PASSWORD)
+                answer = await client.post("/login", data={"name": NAME, "password": PASSWORD})
+                assert answer.status_code == 303, answer.text
+            yield client
 
     async def _ready(self) -> Readiness:
         return self.readiness
@@ -231,27 +241,12 @@ class World:
         return Link(**(facts | more))
 
 
-class SignedPages:
-    """Implements keepstep.ports.pages.LinkPages."""
-
-    def __init__(self, public_url: str) -> None:
-        self._public_url = public_url
-        self._signer = URLSafeSerializer("a key of the tests", salt="link page")
-
-    def address(self, link: LinkId) -> str:
-        return f"{self._public_url}/l/{self._signer.dumps(link)}"
-
-    def read(self, signed: str) -> LinkId | None:
-        try:
-            return LinkId(self._signer.loads(signed))
-        except BadSignature:
-            return None
-
-
-class ManifestsOnly:
-    """Of the outside only what a manifest says; nothing is called."""
+class FakeOutside:
+    """Of the outside as much as pages look at: manifests, statuses, and one feature and one ticket to be paired."""
 
     def __init__(self) -> None:
+        self.down = False
+        self.calls = 0
         self._manifest = TrackerManifest(
             kind="gitlab",
             name="GitLab",
@@ -271,6 +266,51 @@ class ManifestsOnly:
         if kind != self._manifest.kind:
             raise InvalidInputError("kind", f"No tracker is called {kind}.")
         return self._manifest
+
+    def board_text(self) -> ProductboardHtml:
+        return ProductboardHtml()
+
+    def open_board(self, base_url: str, token: str) -> FeatureBoard:
+        return FeatureBoard(self, self, None, None)
+
+    def open_tracker(self, kind: str, base_url: str, token: str, settings: Mapping[str, object]) -> Tracker:
+        return Tracker(self._manifest, Markdown(), _FakeAccount(self), self, None)
+
+    async def list_statuses(self) -> list[FeatureStatus]:
+        self.called()
+        return [FeatureStatus(each, name) for each, name in FEATURE_STATUSES.items()]
+
+    async def fetch_feature(self, feature: FeatureId) -> Feature:
+        self.called()
+        if feature != PAIRABLE_FEATURE:
+            raise NotThereError("Productboard has no such feature.")
+        planned = FeatureStatus(PLANNED, FEATURE_STATUSES[PLANNED])
+        return Feature(
+            feature, "feature", "Pay by invoice", HTML, planned, archived=False, url="", updated_at=NOW
+        )  # fmt: skip
+
+    async def find_by_address(self, project: str, address: str) -> Ticket | None:
+        self.called()
+        if not address.endswith("900"):
+            return None
+        ref = TicketRef(
+            TicketId("4900"), project, "900", "#900", "https://gitlab.example.org/demo/roadmap/-/issues/900"
+        )
+        return Ticket(ref, "Invoices", MARKDOWN, READY, NOW)
+
+    def called(self) -> None:
+        self.calls += 1
+        if self.down:
+            raise TransientError("GitLab does not answer.")
+
+
+class _FakeAccount:
+    def __init__(self, outside: FakeOutside) -> None:
+        self._outside = outside
+
+    async def list_statuses(self, project: str) -> list[TicketStatus]:
+        self._outside.called()
+        return list(TICKET_STATUSES.values())
 
 
 def _policy() -> SyncPolicy:

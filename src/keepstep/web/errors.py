@@ -35,6 +35,7 @@ from keepstep.ports.errors import (
 )
 from keepstep.ports.vault import VaultError
 from keepstep.web.admin.layout import render
+from keepstep.web.admin.session import find_session
 from keepstep.web.guards import HEADERS
 
 _LOG = structlog.get_logger(__name__)
@@ -164,7 +165,14 @@ def wants_json(request: Request) -> bool:
     return request.url.path.startswith(_JSON_PATHS)
 
 
-def answer(request: Request, problem: Problem) -> Response:
+async def answer(request: Request, problem: Problem) -> Response:
+    """A page keeps its navigation for whoever is logged in; not after a fault of ours, which may be the database's."""
+    if problem.status < 500 and not wants_json(request):
+        await find_session(request)
+    return _rendered(request, problem)
+
+
+def _rendered(request: Request, problem: Problem) -> Response:
     if wants_json(request):
         return JSONResponse(problem.as_json(), status_code=problem.status, headers=problem.headers)
     return render(request, "error.html", status=problem.status, headers=problem.headers, problem=problem)
@@ -175,7 +183,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if 300 <= error.status_code < 400 and "Location" in headers:
         return RedirectResponse(headers["Location"], status_code=error.status_code)
-    response = answer(request, problem_of_http(error))
+    response = await answer(request, problem_of_http(error))
     response.headers.update(headers)
     return response
 
@@ -184,7 +192,7 @@ async def _on_keepstep(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem.status >= 500:
         _LOG.warning("web.outside.failed", path=request.url.path, error=type(error).__name__, said=str(error))
-    return answer(request, problem)
+    return await answer(request, problem)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -197,7 +205,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         400 if malformed else 422, "unreadable" if malformed else "invalid_input", "That cannot be used", what,
         field="" if malformed else name,
     )  # fmt: skip
-    return answer(request, problem)
+    return await answer(request, problem)
 
 
 async def _on_anything(request: Request, error: Exception) -> Response:
@@ -211,7 +219,7 @@ async def _on_anything(request: Request, error: Exception) -> Response:
         f"Try again. If it stays, look for {reference} in the log and report what stands there.",
         reference=reference,
     )  # fmt: skip
-    response = answer(request, problem)
+    response = _rendered(request, problem)
     # This answer is made outside all middleware, so it brings its own guards.
     response.headers.update(dict(HEADERS))
     return response

@@ -142,6 +142,15 @@ def difference(before: str, after: str) -> Parts:
         if kind == "equal":
             parts.append(("same", "".join(old[from_old:to_old])))
             continue
-        gone, come = "".join(old[from_old:to_old]), "".join(new[from_new:to_new])
-        parts += [part for part in (("gone", gone), ("new", come)) if part[1]]
+        parts += _replaced("".join(old[from_old:to_old]), "".join(new[from_new:to_new]))
     return parts
+
+
+def _replaced(gone: str, come: str) -> Parts:
+    """White space before both is no part of the change, and looks odd when struck through."""
+    space = gone[: len(gone) - len(gone.lstrip())]
+    if space and come.startswith(space):
+        gone, come = gone.removeprefix(space), come.removeprefix(space)
+    else:
+        space = ""
+    return [part for part in (("same", space), ("gone", gone), ("new", come)) if part[1]]

@@ -76,6 +76,7 @@ def _environment() -> Environment:
         side_name=presenting.side_name,
         field_name=presenting.field_name,
         state_word=presenting.state_word,
+        row_label=presenting.row_label,
         shown_html=lambda source: Markup(presenting.shown_html(source)),  # noqa: S704 - nh3 has cleaned it
     )
     env.globals.update(

@@ -10,13 +10,15 @@ from keepstep.app import links
 from keepstep.app.context import Context
 from keepstep.app.overview import FieldView, LinkView, view_link
 from keepstep.domain.errors import InvalidInputError
+from keepstep.domain.events import Act
 from keepstep.domain.fields import Field, Side, normal_title
 from keepstep.domain.ids import LinkId
+from keepstep.domain.policy import Direction, FieldPolicy
 from keepstep.web.admin.integration import statuses
 from keepstep.web.admin.journal import Parts, ShownEntry, difference, show_entries
 from keepstep.web.admin.layout import render, see
 from keepstep.web.admin.names import StatusNames
-from keepstep.web.admin.presenting import text_of_html
+from keepstep.web.admin.presenting import DIRECTION_SENTENCES, RULE_SENTENCES, capital, text_of_html
 from keepstep.web.admin.session import CSRF, PersonDep
 from keepstep.web.deps import ContextDep
 
@@ -34,6 +36,8 @@ class ShownField:
     """Both sides read the same, so one value says it all."""
     feature_change: Parts
     ticket_change: Parts
+    why: str
+    """Who or what gave it this value, and the rule for the next change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,11 @@ async def show_link(ctx: Context, link_id: LinkId) -> ShownLink:
     view = await view_link(ctx, link_id)
     names = await statuses.names(ctx, view.integration, [view.link], view.journal)
     entries = show_entries(view.journal, {view.link.id: view.link}, names, view.tracker_name)
-    return ShownLink(view, [_shown(each, names) for each in view.fields], list(entries))
+    fields = [_shown(each, names, view.integration.policy.of(each.field)) for each in view.fields]
+    return ShownLink(view, fields, list(entries))
 
 
-def _shown(each: FieldView, names: StatusNames) -> ShownField:
+def _shown(each: FieldView, names: StatusNames, policy: FieldPolicy) -> ShownField:
     words = {
         key: _words(each.field, side, value, names)
         for key, side, value in (
@@ -68,7 +73,21 @@ def _shown(each: FieldView, names: StatusNames) -> ShownField:
         agree=each.field is Field.TITLE and normal_title(each.feature) == normal_title(each.ticket),
         feature_change=difference(words["base_feature"], words["feature"]) if each.undecided else (),
         ticket_change=difference(words["base_ticket"], words["ticket"]) if each.undecided else (),
+        why=_why(each, policy),
     )
+
+
+def _why(each: FieldView, policy: FieldPolicy) -> str:
+    rule = DIRECTION_SENTENCES[policy.direction]
+    if policy.direction is Direction.BOTH:
+        rule = f"{rule} {RULE_SENTENCES[policy.rule]}"
+    if each.last is None:
+        return f"As it was when the two were linked. {rule}"
+    if each.last.act is Act.OVERRULED:
+        return (
+            f"Both sides had changed it and the rule decided; the other value is kept in the journal. {rule}"
+        )
+    return f"{each.last.reason or capital(each.last.act.value) + '.'} {rule}"
 
 
 def _words(field: Field, side: Side, value: str, names: StatusNames) -> str:

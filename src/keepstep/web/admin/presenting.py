@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import nh3
 
-from keepstep.app.overview import Health, HealthWord
+from keepstep.app.overview import HealthWord, IntegrationRow
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.integration import IntegrationState, StepName
 from keepstep.domain.link import ATTENTION, LinkState
 from keepstep.domain.policy import ConflictRule, Direction
 
-_BLOCK_END = re.compile(r"</(?:p|li|h[1-6]|pre|blockquote|tr|div)>|<br\s*/?>|<hr\s*/?>", re.IGNORECASE)
+_BLOCK_END = re.compile(
+    r"(?:</p>\s*)?</li>|</(?:p|h[1-6]|pre|blockquote|tr|div)>|<br\s*/?>|<hr\s*/?>", re.IGNORECASE
+)
 _ITEM = re.compile(r"<li\b[^>]*>", re.IGNORECASE)
 _MANY_BREAKS = re.compile(r"\n{3,}")
 _SHOWN_TAGS = {
@@ -140,8 +142,10 @@ def field_name(name: Field | None) -> str:
     return capital(name.value) if name else ""
 
 
-def state_word(state: LinkState) -> HealthWord:
-    """Which of the four meanings a Link's state has."""
+def state_word(state: LinkState) -> str:
+    """Which of the four meanings a Link's state has, or "none"."""
+    if state is LinkState.DISMISSED:
+        return "none"
     if state is LinkState.SET_ASIDE:
         return HealthWord.BROKEN
     if state in ATTENTION:
@@ -149,8 +153,17 @@ def state_word(state: LinkState) -> HealthWord:
     return HealthWord.WORKING if state in (LinkState.PUSHING, LinkState.UNLINKING) else HealthWord.OK
 
 
-def health_label(health: Health) -> str:
-    return HEALTH_LABELS[health.word]
+def row_label(row: IntegrationRow) -> str:
+    """The word beside the icon in a list of integrations."""
+    integration = row.integration
+    match integration.state:
+        case IntegrationState.ACTIVE:
+            return HEALTH_LABELS[row.health.word]
+        case IntegrationState.CONNECTING if integration.failure:
+            return "Connecting failed"
+        case IntegrationState.REMOVING if integration.failure:
+            return "Removal is stuck"
+    return INTEGRATION_LABELS[integration.state]
 
 
 def text_of_html(source: str) -> str:

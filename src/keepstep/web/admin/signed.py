@@ -3,10 +3,14 @@
 It shows what the Link's page shows, but offers nothing to do, and names neither people nor anything beside this Link.
 """
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from keepstep.app.overview import Health, LinkView
 from keepstep.domain.errors import MissingError
+from keepstep.domain.link import LinkState
 from keepstep.web.admin.layout import render
 from keepstep.web.admin.link import show_link
 from keepstep.web.deps import ContextDep
@@ -31,5 +35,18 @@ async def signed_page(request: Request, ctx: ContextDep, signed: str) -> Respons
     except MissingError as error:
         raise MissingError("This Link is gone: feature and ticket are not kept in step any more.") from error
     return render(
-        request, "link/signed.html", headers=_HEADERS, shown=shown, view=shown.view, link=shown.view.link
+        request,
+        "link/signed.html",
+        headers=_HEADERS,
+        shown=shown,
+        view=shown.view,
+        link=shown.view.link,
+        health=_without_action(shown.view),
     )
+
+
+def _without_action(view: LinkView) -> Health:
+    """The cure names what somebody else has to do, since nothing can be done here."""
+    if view.link.state is LinkState.IN_CONFLICT:
+        return replace(view.health, cure="Whoever runs Keepstep can choose which one stays.")
+    return view.health
