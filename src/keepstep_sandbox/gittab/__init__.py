@@ -11,6 +11,7 @@ from keepstep_sandbox.app import Sandbox, SandboxApp, SandboxConfig, build_app
 from keepstep_sandbox.gittab.api import build_api
 from keepstep_sandbox.gittab.api.endpoint import PREFIX
 from keepstep_sandbox.gittab.emulator import GitTab, with_gitlab_limit
+from keepstep_sandbox.gittab.pages import page_routes
 
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
@@ -20,5 +21,6 @@ def create_app(config: SandboxConfig) -> SandboxApp:
     sandbox = Sandbox(with_gitlab_limit(config))
     gittab = GitTab(sandbox)
     sandbox.adopt(gittab)
-    routes = [Route(f"{PREFIX}/{{rest:path}}", build_api(gittab).answer, methods=_METHODS)]
+    api = Route(f"{PREFIX}/{{rest:path}}", build_api(gittab).answer, methods=_METHODS)
+    routes = [api, *page_routes(gittab)]
     return build_app(sandbox, routes, api_prefix=f"{PREFIX}/")
