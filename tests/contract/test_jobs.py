@@ -42,7 +42,7 @@ class Bench:
             await self.jobs.drain(self.run_link, self.run_integration, self.on_crash)
             return
         worker = asyncio.create_task(self.jobs.run_worker())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while (await self.jobs.stats()).waiting + (await self.jobs.stats()).running:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         worker.cancel()
