@@ -1,7 +1,7 @@
 """The Link's cell: what it should show, and putting it there, never before a click's answer could overwrite it."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keepstep.app.context import Context
 from keepstep.app.opening import open_board
@@ -12,11 +12,6 @@ from keepstep.domain.ids import LinkId
 from keepstep.domain.integration import Integration
 from keepstep.domain.link import Link, LinkState
 from keepstep.ports.storage import UnitOfWork
-
-_AFTER_ANSWER = timedelta(seconds=1)
-"""Until Productboard has surely applied our answer to a click."""
-_AFTER_CLICK = timedelta(seconds=6)
-"""A click that was not answered by then has timed out at Productboard, whose limit is 5 s."""
 
 
 def cell_of(ctx: Context, link: Link) -> Cell:
@@ -41,10 +36,10 @@ async def quiet_at(ctx: Context, uow: UnitOfWork, link: LinkId) -> datetime | No
 
     A PUT before that moment may be overwritten by the answer that is still on its way.
     """
-    now = ctx.clock.now()
-    clicks = await uow.clicks.recent(link, now - _AFTER_CLICK)
+    now, rules = ctx.clock.now(), ctx.rules
+    clicks = await uow.clicks.recent(link, now - rules.click_dies)
     moments = [
-        each.answered_at + _AFTER_ANSWER if each.answered_at else each.came_at + _AFTER_CLICK
+        each.answered_at + rules.click_settles if each.answered_at else each.came_at + rules.click_dies
         for each in clicks
     ]
     return max((moment for moment in moments if moment > now), default=None)

@@ -34,6 +34,10 @@ class Rules:
     longest_retry: timedelta = timedelta(minutes=10)
     burst_pause: timedelta = timedelta(seconds=1)
     """Between two machine-woken syncs of one Link."""
+    click_settles: timedelta = timedelta(seconds=1)
+    """After our answer to a click: until Productboard has surely applied it."""
+    click_dies: timedelta = timedelta(seconds=6)
+    """After a click came: by then, unanswered, it has timed out at Productboard, whose limit is 5 s."""
     settle_scale: float = 1.0
     """Scales the trackers' settle times, for demos and tests."""
     journal_days: int = 90

@@ -59,7 +59,7 @@ async def _take_and_do(ctx: Context, held: Held, link_id: LinkId) -> None:
             rows = [row for row in rows if row.kind is NoticeKind.CELL]
             if not rows or integration.state is not IntegrationState.ACTIVE:
                 return
-        link = await uow.links.save(replace(link, started_at=now))
+        link = await uow.links.save(link if cell_only else replace(link, started_at=now))
         await uow.commit()
     work = Work(ctx, held, integration, link, rows, await open_sides(ctx, integration))
     try:

@@ -23,8 +23,6 @@ from keepstep.ports.jobs import Urgency
 from keepstep.ports.productboard import ColumnClick
 from keepstep.ports.storage import UnitOfWork
 
-_AFTER_ANSWER = timedelta(seconds=1)
-
 
 async def click(ctx: Context, integration_id: IntegrationId, authorization: str, body: bytes) -> Cell:
     """Raises MissingError (no such integration), NotGenuineError, UnreadableError."""
@@ -153,7 +151,7 @@ async def _note_answer(ctx: Context, link: Link, opened: Click, *, final: bool) 
     now = ctx.clock.now()
     async with ctx.storage.begin() as uow:
         await uow.clicks.answer(opened.id, now, final=final)
-        await look_at_cell_later(uow, link, now + _AFTER_ANSWER)
+        await look_at_cell_later(uow, link, now + ctx.rules.click_settles)
         await uow.commit()
 
 
@@ -204,7 +202,7 @@ async def _dismiss(ctx: Context, integration: Integration, wire: ColumnClick) ->
                     await _put_to_rest(uow, link)
                     cell = INITIAL
                 else:
-                    await look_at_cell_later(uow, link, now + _AFTER_ANSWER)
+                    await look_at_cell_later(uow, link, now + ctx.rules.click_settles)
                     cell = cell_of(ctx, link)
                 await uow.commit()
                 return cell

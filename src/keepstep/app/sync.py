@@ -233,7 +233,7 @@ def _settled(plan: Plan, work: Work) -> frozenset[Field]:
 
 async def _carry_out(work: Work, reading: Reading, plan: Plan) -> bool:
     """False: a side moved between our read and our write; plan again."""
-    _record(work, plan)
+    _record(work, reading, plan)
     if not plan.writes:
         return True
     for side in (Side.TICKET, Side.FEATURE):
@@ -252,29 +252,40 @@ async def _still_as_read(work: Work, reading: Reading, side: Side) -> bool:
     return reading.now.side(side) == before
 
 
-def _record(work: Work, plan: Plan) -> None:
-    """What the plan decides without writing: settled bases, open decisions, refusals of our own, warnings."""
-    work.change(base=plan.base, warnings=plan.warnings)
-    conflicts = {}
+def _record(work: Work, reading: Reading, plan: Plan) -> None:
+    """What the plan decides without writing: settled bases, open decisions, refusals of our own, warnings.
+
+    What is known of a field stays where neither side showed anything new and one of them was not even read.
+    """
+    known = plan.untouched if len(reading.read_at) < len(Side) else frozenset()
+    warnings = {name: text for name, text in work.link.warnings.items() if name in plan.untouched}
+    work.change(base=plan.base, warnings={**warnings, **plan.warnings})
+    _record_conflicts(work, plan, known)
+    _record_refusals(work, plan, known)
+
+
+def _record_conflicts(work: Work, plan: Plan, known: frozenset[Field]) -> None:
+    conflicts = {name: conflict for name, conflict in work.link.conflicts.items() if name in known}
     for name, pair in plan.undecided.items():
-        known = work.link.conflicts.get(name)
-        since = known.since if known else work.now
+        before = work.link.conflicts.get(name)
+        since = before.since if before else work.now
         conflicts[name] = Conflict(
             plan.base.feature.value(name), plan.base.ticket.value(name), pair.feature, pair.ticket, since
         )
-        if known is None:
+        if before is None:
             work.tell(Act.ASKED, "Both sides changed it; the rule is to ask.", field=name)
-    refusals = dict(work.link.refusals)
-    refused_again = {note.field for note in plan.notes if "refused before" in note.reason}
-    for name in list(refusals):
-        if name not in refused_again and name not in plan.endangered:
-            del refusals[name]
+    work.change(conflicts=conflicts)
+
+
+def _record_refusals(work: Work, plan: Plan, known: frozenset[Field]) -> None:
+    stay = known | plan.refused_again
+    refusals = {name: refusal for name, refusal in work.link.refusals.items() if name in stay}
     for name, (target, value, what) in plan.endangered.items():
         message = f"Not written: it would delete {what} that nobody removed."
-        if name not in refusals:
+        if name not in work.link.refusals:
             work.tell(Act.REFUSED, message, side=target, field=name, after=value)
         refusals[name] = Refusal(target, value, message, work.now)
-    work.change(conflicts=conflicts, refusals=refusals)
+    work.change(refusals=refusals)
 
 
 async def _close(work: Work) -> None:

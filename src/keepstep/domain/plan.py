@@ -53,6 +53,10 @@ class Plan:
     """Target, the value not written, what it would have destroyed."""
     warnings: Mapping[Field, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    refused_again: frozenset[Field] = frozenset()
+    """Fields whose only wish is a write that was refused before."""
+    untouched: frozenset[Field] = frozenset()
+    """Fields in which neither side shows anything new."""
 
     def for_side(self, side: Side) -> tuple[PlannedWrite, ...]:
         return tuple(write for write in self.writes if write.target is side)
@@ -76,7 +80,7 @@ def make_plan(
         refusal = (refusals or {}).get(name)
         match outcome:
             case Nothing():
-                pass
+                plan = replace(plan, untouched=plan.untouched | {name})
             case Settle(reason, warning):
                 plan = _note(replace(plan, base=moved(plan.base, name, present)), name, reason)
                 plan = _warn(plan, name, warning)
@@ -88,6 +92,7 @@ def make_plan(
                 plan = replace(plan, endangered={**plan.endangered, name: (target, value, what)})
             case Write(target, value, _, _) if _refused_before(rule, refusal, target, value):
                 plan = _note(plan, name, "The same write was refused before; it is not tried again unasked.")
+                plan = replace(plan, refused_again=plan.refused_again | {name})
             case Write(target, value, reason, loser):
                 source = present.of(target.other)
                 write = PlannedWrite(name, target, value, present.of(target), source, reason, loser)
