@@ -1,5 +1,6 @@
 """GitTab's tokens, roles and budgets; and what the sandbox adds: faults, restarts, seeds."""
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -157,6 +158,32 @@ async def test_numbers_and_times_are_an_owners_to_choose(app, client):
     assert (await client.post("/projects/1/issues", json={"title": "x", "iid": 500})).status_code == 400
     async with api(app, "demo-gittab-token") as bot:
         assert (await create(bot, iid=900))["iid"] == 501
+
+
+# --- what a hook may be ---
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "nonsense", "ftp://a.example/x", "http://a.example/x", "https://127.0.0.1/x", "https://localhost/x"],
+)
+async def test_insecure_addresses_are_refused_unless_allowed(url):
+    app = create_app(SandboxConfig())
+    async with api(app) as client:
+        answer = await client.post("/projects/1/hooks", json={"url": url})
+        assert (answer.status_code, answer.json()) == (422, {"error": "Invalid url given"})
+        assert (
+            await client.post("/projects/1/hooks", json={"url": "https://a.example/x"})
+        ).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "token", ["whsec_", "whsec_c2hvcnQ=", base64.b64encode(b"x" * 32).decode(), "whsec_*"]
+)
+async def test_a_signing_token_must_be_one(client, token):
+    answer = await client.post("/projects/1/hooks", json={"url": "https://a.example", "signing_token": token})
+    assert answer.status_code == 400
+    assert "signing_token" in answer.json()["message"]
 
 
 # --- faults, restart, control ---

@@ -35,6 +35,7 @@ def indexed_words(text: str) -> frozenset[str]:
     return frozenset(_words(_TAG.sub(" ", _LONG_WORD.sub(" ", text))))
 
 
+@lru_cache(maxsize=1_000)
 def query_words(search: str) -> tuple[str, ...]:
     return _words(_NOT_IN_QUERY.sub(" ", _LONG_WORD.sub(" ", search)))
 

@@ -5,7 +5,7 @@ vendor's shapes in `wire.py` and `payloads.py`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from keepstep_sandbox.gittab.moments import Clock
@@ -283,15 +283,13 @@ class State:
 
 
 def _plain(record: Any) -> dict[str, Any]:
-    """A copy that a later change of the record does not reach."""
-    plain = {}
-    for each in fields(record):
-        value = getattr(record, each.name)
-        if isinstance(value, list):
-            value = [dict(vars(item)) if isinstance(item, Change) else item for item in value]
-        elif isinstance(value, dict):
-            value = dict(value)
-        plain[each.name] = value
+    """A copy that a later change of the record does not reach. Quick: all records pass here after each write."""
+    plain = dict(vars(record))
+    for name, value in plain.items():
+        if type(value) is list:
+            plain[name] = [dict(vars(item)) if type(item) is Change else item for item in value]
+        elif type(value) is dict:
+            plain[name] = dict(value)
     return plain
 
 

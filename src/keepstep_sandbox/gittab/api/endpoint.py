@@ -105,7 +105,9 @@ class Api:
         try:
             endpoint, path = self._find(request.method, request)
             call = await self._admitted(request, endpoint, path, headers)
-            if call.writes and getattr(request.state, "ignore_write", False):
+            # A handler that awaits lets others write meanwhile, so it cannot be undone.
+            undoable = call.writes and not inspect.iscoroutinefunction(endpoint.handler)
+            if undoable and getattr(request.state, "ignore_write", False):
                 response = await self._ignored(call, endpoint)
             else:
                 response = await _handled(endpoint.handler, call)

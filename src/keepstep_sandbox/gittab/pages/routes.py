@@ -76,7 +76,7 @@ class _Pages:
         return wrapped
 
     def posting(self, handler: Handler) -> Handler:
-        """As `showing`; other sites' pages cannot post here, and nothing changes while a fault says so."""
+        """As `showing`; other sites' pages cannot post here."""
 
         async def wrapped(request: Request) -> Response:
             origin = request.headers.get("origin")
@@ -95,7 +95,8 @@ class _Pages:
         message = refusal.body.get("message") or refusal.body.get("error")
         if isinstance(message, dict):
             message = "; ".join(f"{name.capitalize()} {reasons[0]}" for name, reasons in message.items())
-        return self._page("refused.html", status=refusal.status, title="That did not work", message=message)
+        title = "Not found" if refusal.status == 404 else "That did not work"
+        return self._page("refused.html", status=refusal.status, title=title, message=message)
 
     def _page(
         self, name: str, *, status: int = 200, project: Project | None = None, **values: Any
