@@ -10,7 +10,8 @@ Shape of a seed, every part optional::
      "revoke_tokens": ["demo-gittab-token"], "roles": [{"token": "demo-gittab-token", "project": 1, "role": "none"}],
      "delete_events": {"2": true}, "limits": {"issues_per_minute": 300}, "auto_disable": false}
 
-Seeded issues send no webhooks; a seeded project has the members it names (the visitor, if none) and two more people. The role `none` makes a project invisible, as lost permission does.
+Seeded issues send no webhooks. A seeded project has the members it names (the visitor, if none) and two more people.
+The role `none` makes a project invisible, as lost permission does.
 """
 
 from datetime import UTC, datetime, timedelta
