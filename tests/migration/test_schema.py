@@ -27,7 +27,7 @@ _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema =
 def dsn(postgres_dsn: str) -> Iterator[str]:
     """Empty for each test."""
     yield postgres_dsn
-    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+    with psycopg.connect(postgres_dsn, autocommit=True, options="-c lock_timeout=10s") as connection:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
