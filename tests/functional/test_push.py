@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import httpx
 import pytest
+
 from keepstep.app import links, manage
 from keepstep.domain.integration import IntegrationState
 from keepstep.domain.link import LinkState
+
 from world import BOARD, BOARD_TOKEN, QUICK, SERVICE, TRACKER_TOKEN, open_world
 
 PUT_CELL = "PUT /v2/plugin-integrations/*/connections/*"

@@ -5,11 +5,13 @@ import time
 from dataclasses import replace
 
 import pytest
+
 from keepstep.app import links, manage
 from keepstep.domain.events import Act
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.link import LinkState
 from keepstep.domain.policy import ConflictRule, Direction, FieldPolicy
+
 from world import BOARD, SERVICE
 
 WRITES = ("PUT", "PATCH", "POST", "DELETE")
@@ -321,7 +323,7 @@ async def test_a_burst_is_one_or_two_syncs(world):
 async def test_an_interrupted_write_is_known_as_our_own(world):
     """The tracker did the work and its answer was lost: reading again shows the intended value."""
     integration = await world.connect()
-    feature, issue, link = await world.pushed(integration)
+    feature, issue, _ = await world.pushed(integration)
     world.fault("gittab", match="PUT /api/v4/projects/1/issues/*", drop=True, when="after")
     await world.edit_feature(feature["id"], name="Written, but unheard")
     await world.until(lambda: _is_titled(world, issue["iid"], "Written, but unheard"))

@@ -267,7 +267,8 @@ class World:
         connection = await self.click(integration, feature["id"])
         assert connection["state"] == "connected", connection
         link = await self.link_of(integration, feature["id"])
-        assert link is not None and link.ticket is not None
+        assert link is not None
+        assert link.ticket is not None
         await self.quiet()
         return feature, await self.issue(int(link.ticket.key)), link
 

@@ -34,7 +34,7 @@ def _manifest(
         token_help=token_help,
         text_format=_TEXT.name,
         channel=Channel.WEBHOOK,
-        capabilities=Capabilities(delete_events=delete_events, follows_moves=True, labels=True),
+        capabilities=Capabilities(delete_events=delete_events, labels=True),
         settings=(STATUS_LABELS,),
         defaults=(NEW_TICKET_LABELS,),
         settle_seconds=_SETTLE_SECONDS,
