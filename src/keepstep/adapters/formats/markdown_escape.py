@@ -44,7 +44,7 @@ def escaped(text: Text, dialect: Dialect, *, full: bool = False) -> str:
     for found in words_that_act(dialect).finditer(text.text):
         out.append(_plain(text.text[at : found.start()], full=full))
         word = found.group()
-        if word in text.live and not full:
+        if word in text.live:
             out.append(word)
         elif _references(dialect).fullmatch(word):
             out.append(dialect.shielded(word[0]) + _plain(word[1:], full=full))

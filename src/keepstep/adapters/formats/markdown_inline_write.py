@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keepstep.adapters.formats.markdown_dialect import Dialect
 from keepstep.adapters.formats.markdown_escape import address, code_span, escaped, title
@@ -34,15 +34,20 @@ class Care:
     bare_addresses: bool
     signs: bool
     """Marks by `**` and the like; otherwise by tags, which need no white space around them."""
-    full: bool
-    """Every sign escaped, nothing acts, nothing opaque."""
+    acting: bool
+    """Live words act and opaque things are written; otherwise they are text, as where a tag would open a block."""
+    full: bool = False
+    """Every sign escaped."""
 
 
+_SIMPLE = Care(bare_addresses=True, signs=True, acting=True)
+_CLOSED = Care(bare_addresses=False, signs=True, acting=True)
+_TAGGED = Care(bare_addresses=False, signs=False, acting=True)
+_ACTING = (_SIMPLE, _CLOSED, _TAGGED)
 CARES = (
-    Care(bare_addresses=True, signs=True, full=False),
-    Care(bare_addresses=False, signs=True, full=False),
-    Care(bare_addresses=False, signs=False, full=False),
-    Care(bare_addresses=False, signs=False, full=True),
+    *_ACTING,
+    *(replace(care, acting=False) for care in _ACTING),
+    replace(_TAGGED, acting=False, full=True),
 )
 
 
@@ -64,7 +69,9 @@ class InlineWriter:
     def _inline(self, inline: Inline) -> str:
         match inline:
             case Text():
-                return escaped(inline, self.dialect, full=self.care.full)
+                return escaped(
+                    inline if self.care.acting else Text(inline.text), self.dialect, full=self.care.full
+                )
             case Strong() | Emphasis() | Underline() | Strike():
                 return self._marked(type(inline), self.line(inline.children))
             case Code(text):
@@ -76,7 +83,7 @@ class InlineWriter:
             case Image(src, alt, note):
                 return f"!{self._target(escaped(Text(alt), self.dialect, full=True), src, note)}"
             case Opaque(label, format_name, content):
-                own = format_name == self.dialect.name and content and not self.care.full
+                own = format_name == self.dialect.name and content and self.care.acting
                 return content if own else escaped(Text(placeholder(label)), self.dialect)
 
     def _marked(self, mark: MarkType, text: str) -> str:

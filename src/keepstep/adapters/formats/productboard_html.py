@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from keepstep.adapters.formats.productboard_read import Reader
+from keepstep.adapters.formats.productboard_shown import Shown
 from keepstep.domain.document import (
     Block,
     BulletList,
@@ -37,9 +38,8 @@ from keepstep.domain.document import (
     Text,
     Underline,
     node_urns,
-    normalise,
 )
-from keepstep.domain.inlines import MarkType, flatten, nest, placeholder
+from keepstep.domain.inlines import MarkType, placeholder
 
 _NAME = "productboard_html"
 _TAGS: dict[MarkType, str] = {Strong: "b", Emphasis: "i", Underline: "u", Strike: "s"}
@@ -77,77 +77,69 @@ class ProductboardHtml:
         for block in document.blocks:
             source = _own(block)
             if source is None:
-                out += [self._block(normal) for normal in normalise(Document((block,))).blocks]
+                out.append(_blocks(self.shown(Document((block,))).blocks, self.rich_2026_09))
                 before, tail = "", ""
             else:
                 out += [source.lead if source.follows == before else "", source.text]
                 before, tail = source.text, source.tail
         return "".join([*out, tail])
 
-    def _blocks(self, blocks: Iterable[Block]) -> str:
-        return "".join(map(self._block, blocks))
+    def shown(self, document: Document) -> Document:
+        """What `read(write(document))` gives when no block has a source."""
+        return Shown(self.rich_2026_09).document(document)
 
-    def _block(self, block: Block) -> str:
-        match block:
-            case Paragraph(children):
-                return "".join(f"<p>{_inlines(line)}</p>" for line in _lines(children))
-            case Heading(level, children):
-                tag = "h1" if level == 1 else "h2"
-                return f"<{tag}>{_inlines(children)}</{tag}>"
-            case CodeBlock():
-                return self._code(block)
-            case Quote(blocks):
-                return f"<blockquote>{self._blocks(blocks)}</blockquote>"
-            case BulletList() | OrderedList():
-                return self._list(block)
-            case Table():
-                return self._table(block)
-            case Rule():
-                return "<hr/>"
-            case OpaqueBlock(label, format_name, content):
-                own = format_name == _NAME and content
-                return content if own else f"<p>{_escaped(placeholder(label))}</p>"
 
-    def _code(self, block: CodeBlock) -> str:
-        if block.language and self.rich_2026_09:
-            return (
-                f'<pre data-language="{_escaped(block.language)}"><code>{_escaped(block.text)}</code></pre>'
-            )
-        return f"<pre>{_escaped(block.text)}</pre>"
+def _blocks(blocks: Iterable[Block], rich: bool) -> str:  # noqa: FBT001
+    return "".join(_block(block, rich) for block in blocks)
 
-    def _list(self, block: BulletList | OrderedList) -> str:
-        items = block.items
-        if isinstance(block, OrderedList):
-            return f"<ol>{''.join(map(self._item, items))}</ol>"
-        if self.rich_2026_09 and all(item.checked is not None for item in items):
-            inside = "".join(
-                f'<li data-checked="{"true" if item.checked else "false"}">{self._blocks(item.blocks)}</li>'
-                for item in items
-            )
-            return f'<ul data-type="checklist">{inside}</ul>'
-        return f"<ul>{''.join(map(self._item, items))}</ul>"
 
-    def _item(self, item: ListItem) -> str:
-        blocks = item.blocks
-        if item.checked is not None and isinstance(blocks[0], Paragraph):
-            box = Text(_TICKED if item.checked else _OPEN)
-            blocks = (Paragraph((box, *blocks[0].children)), *blocks[1:])
-        first, rest = blocks[0], blocks[1:]
-        plain = isinstance(first, Paragraph) and all(
-            isinstance(block, BulletList | OrderedList) for block in rest
+def _block(block: Block, rich: bool) -> str:  # noqa: FBT001
+    match block:
+        case Paragraph(children):
+            return f"<p>{_inlines(children)}</p>"
+        case Heading(level, children):
+            return f"<h{level}>{_inlines(children)}</h{level}>"
+        case CodeBlock(text, ""):
+            return f"<pre>{_escaped(text)}</pre>"
+        case CodeBlock(text, language):
+            return f'<pre data-language="{_escaped(language)}"><code>{_escaped(text)}</code></pre>'
+        case Quote(blocks):
+            return f"<blockquote>{_blocks(blocks, rich)}</blockquote>"
+        case BulletList(items) | OrderedList(items):
+            return _list(block, items, rich)
+        case Table():
+            return _table(block)
+        case Rule():
+            return "<hr/>"
+        case OpaqueBlock(label, format_name, content):
+            return content if format_name == _NAME and content else f"<p>{_escaped(placeholder(label))}</p>"
+
+
+def _list(block: BulletList | OrderedList, items: tuple[ListItem, ...], rich: bool) -> str:  # noqa: FBT001
+    if isinstance(block, OrderedList):
+        return f"<ol>{''.join(_item(item, rich) for item in items)}</ol>"
+    if rich and all(item.checked is not None for item in items):
+        inside = "".join(
+            f'<li data-checked="{"true" if item.checked else "false"}">{_blocks(item.blocks, rich)}</li>'
+            for item in items
         )
-        if plain and isinstance(first, Paragraph) and len(lines := _lines(first.children)) == 1:
-            return f"<li>{_inlines(lines[0])}{self._blocks(rest)}</li>"
-        return f"<li>{self._blocks(blocks)}</li>"
+        return f'<ul data-type="checklist">{inside}</ul>'
+    return f"<ul>{''.join(_item(item, rich) for item in items)}</ul>"
 
-    def _table(self, table: Table) -> str:
-        header = table.header if any(table.header) else ()
-        if not self.rich_2026_09:
-            bold = tuple((Strong(cell),) for cell in header)
-            rows = [row for row in (bold, *table.rows) if any(row)]
-            return "".join(f"<p>{' | '.join(map(_cell, row))}</p>" for row in rows)
-        head = f"<thead>{_row('th', header)}</thead>" if header else ""
-        return f"<table>{head}<tbody>{''.join(_row('td', row) for row in table.rows)}</tbody></table>"
+
+def _item(item: ListItem, rich: bool) -> str:  # noqa: FBT001
+    blocks = item.blocks
+    first, rest = blocks[0], blocks[1:]
+    if item.checked is not None and isinstance(first, Paragraph):
+        first = Paragraph((Text(_TICKED if item.checked else _OPEN), *first.children))
+    if isinstance(first, Paragraph) and all(isinstance(block, BulletList | OrderedList) for block in rest):
+        return f"<li>{_inlines(first.children)}{_blocks(rest, rich)}</li>"
+    return f"<li>{_blocks((first, *rest), rich)}</li>"
+
+
+def _table(table: Table) -> str:
+    head = f"<thead>{_row('th', table.header)}</thead>" if any(table.header) else ""
+    return f"<table>{head}<tbody>{''.join(_row('td', row) for row in table.rows)}</tbody></table>"
 
 
 def _own(block: Block) -> Source | None:
@@ -155,23 +147,7 @@ def _own(block: Block) -> Source | None:
 
 
 def _row(tag: str, cells: Iterable[Cell]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{_cell(cell)}</{tag}>' for cell in cells)}</tr>"
-
-
-def _cell(children: Cell) -> str:
-    return " ".join(map(_inlines, _lines(children)))
-
-
-def _lines(children: tuple[Inline, ...]) -> list[tuple[Inline, ...]]:
-    """There is no hard break; a line of its own is a paragraph of its own."""
-    lines: list[list[int]] = [[]]
-    runs = flatten(children)
-    for at, run in enumerate(runs):
-        if isinstance(run.leaf, LineBreak):
-            lines.append([])
-        else:
-            lines[-1].append(at)
-    return [nest([runs[at] for at in line]) for line in lines if line]
+    return f"<tr>{''.join(f'<{tag}>{_inlines(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 def _inlines(children: Iterable[Inline]) -> str:
@@ -192,23 +168,12 @@ def _inline(inline: Inline) -> str:
         case Link(_, _, _, Source(format_name, text)) if format_name == _NAME:
             return text
         case Link(href, children):
-            return f'<a href="{_escaped(href)}">{"".join(map(_in_link, children))}</a>'
+            return f'<a href="{_escaped(href)}">{_inlines(children)}</a>'
         case Image(src, alt):
+            # Unreachable for a shown document; links never nest there.
             return f'<a href="{_escaped(src)}">{_escaped(alt or src)}</a>'
         case Opaque(label, format_name, content):
             return content if format_name == _NAME and content else _escaped(placeholder(label))
-
-
-def _in_link(inline: Inline) -> str:
-    """An image in a link is its words: links do not nest."""
-    match inline:
-        case Image(src, alt):
-            return _escaped(alt or src)
-        case Strong(children) | Emphasis(children) | Underline(children) | Strike(children):
-            tag = _TAGS[type(inline)]
-            return f"<{tag}>{''.join(map(_in_link, children))}</{tag}>"
-        case _:
-            return _inline(inline)
 
 
 def _escaped(text: str) -> str:

@@ -56,6 +56,10 @@ _CONTAINERS = names(
     " html li main nav p section summary tbody td tfoot th thead tr"
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_KNOWN = names("a blockquote br hr img ol pre table ul").union(
+    _MARKS, _CODE, _TRANSPARENT, _NO_TEXT, _CONTAINERS, _HEADINGS
+)
+_SPACE = " \t\n\r\f"
 _QUIET_GAP = re.compile(r"(?:\s|<p>\s*</p>|<p\s*/>)*")
 _LANGUAGE_CLASS = re.compile(r"(?:^|\s)lang(?:uage)?-(\S+)")
 
@@ -100,8 +104,19 @@ class Reader:
                 alone = len(blocks) == 1 and group.tidy and group.tag not in ("li", "td", "th", "tr")
                 for block in blocks:
                     yield block, group if alone else None
+            elif all(
+                _is_unknown(node) or (isinstance(node, Chars) and not node.text.strip(_SPACE))
+                for node in group
+            ):
+                for node in group:
+                    if isinstance(node, Element):
+                        yield self._opaque(node), node
             else:
                 yield Paragraph(self._inlines(group)), None
+
+    def _opaque(self, element: Element) -> OpaqueBlock:
+        content = self.html[element.start : element.end]
+        return OpaqueBlock(opaque_label(element.tag, content), self.format, content)
 
     def _blocks(self, nodes: Iterable[Element | Chars]) -> tuple[Block, ...]:
         return tuple(block for block, _ in self._placed(nodes))
@@ -121,16 +136,12 @@ class Reader:
                 return (Rule(),)
             case "table":
                 return self._table(element)
-        known = tag in _CONTAINERS or tag in _MARKS or tag in _TRANSPARENT or tag in _CODE or tag in _HEADINGS
-        if known or tag == "a":
-            return self._blocks(element.children)
-        content = self.html[element.start : element.end]
-        return (OpaqueBlock(opaque_label(tag, content), self.format, content),)
+        return (self._opaque(element),) if _is_unknown(element) else self._blocks(element.children)
 
     def _code(self, element: Element) -> Block:
         content = self.html[element.start : element.end]
-        if NODE_URN in content:
-            return OpaqueBlock(opaque_label("code", content), self.format, content)
+        if NODE_URN in content and element.tidy:
+            return self._opaque(element)
         named = [element, *(child for child in element.children if isinstance(child, Element))]
         found = (each.attributes.get("data-language") or _class_language(each) for each in named)
         return CodeBlock(_chars_in(element), next(filter(None, found), ""))
@@ -203,15 +214,15 @@ class Reader:
             return (_MARKS[tag](children),)
         if tag in _CODE:
             return _as_code(children)
-        if tag == "a" or tag in _TRANSPARENT or element.is_block:
+        if not _is_unknown(element):
             return children
-        content = self.html[element.start : element.end]
-        return (Opaque(opaque_label(tag, content), self.format, content),)
+        block = self._opaque(element)
+        return (Opaque(block.label, block.format, block.content),)
 
     def _link(self, element: Element) -> Link:
         attributes = element.attributes
         source = None
-        if attributes["href"].startswith(NODE_URN):
+        if attributes["href"].startswith(NODE_URN) and element.tidy:
             source = Source(self.format, self.html[element.start : element.end])
         return Link(attributes["href"], self._inlines(element.children), attributes.get("title", ""), source)
 
@@ -229,6 +240,11 @@ def _grouped(nodes: Iterable[Element | Chars]) -> Iterable[Element | list[Elemen
             text.append(node)
     if text:
         yield text
+
+
+def _is_unknown(node: Element | Chars) -> bool:
+    """Kept as it is; what was not closed can only be read for its text."""
+    return isinstance(node, Element) and node.tag not in _KNOWN and node.tidy
 
 
 def _stands_alone(element: Element) -> bool:
