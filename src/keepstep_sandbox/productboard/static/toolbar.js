@@ -78,7 +78,7 @@ function checklist(editor) {
   let list = listAt(editor);
   if (!list) {
     document.execCommand("insertUnorderedList");
-    list = listAt(editor);
+    list = splitFromNeighbour(listAt(editor));
   }
   if (!list) return;
   const on = list.dataset.type !== "checklist";
@@ -88,6 +88,20 @@ function checklist(editor) {
     if (on) item.dataset.checked = item.dataset.checked ?? "false";
     else item.removeAttribute("data-checked");
   }
+}
+
+// Chromium joins a new list with the one before it.
+function splitFromNeighbour(list) {
+  const selection = document.getSelection();
+  const at = selection.anchorNode;
+  const item = (at?.nodeType === Node.ELEMENT_NODE ? at : at?.parentElement)?.closest("li");
+  if (!list || !item || item === list.firstElementChild) return list;
+  const own = element("ul");
+  list.after(own);
+  while (item.nextElementSibling) own.prepend(list.lastElementChild);
+  own.prepend(item);
+  selection.collapse(item, item.childNodes.length);
+  return own;
 }
 
 function listAt(editor) {
