@@ -118,8 +118,8 @@ async def test_the_project_changes_only_while_nothing_is_linked(world):
             world.ctx, integration.id, manage.Changes(project=ProjectRef("1", "demo/roadmap")), "tester"
         )
     assert refused.value.field == "project"
+    changes = manage.Changes(tracker_url="http://other.test")
     with pytest.raises(InvalidInputError) as refused:
-        changes = manage.Changes(tracker_url="http://other.test")
         await manage.change(world.ctx, integration.id, changes, "tester")
     assert refused.value.field == "tracker_url"
 

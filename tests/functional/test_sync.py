@@ -138,7 +138,7 @@ async def test_embedded_content_survives_an_edit_of_the_ticket(world):
 
 async def test_a_footer_that_was_deleted_comes_back_once(world):
     integration = await world.connect()
-    feature, issue, link = await world.pushed(integration)
+    _, issue, link = await world.pushed(integration)
     body = issue["description"].split("\n---\n")[0]
     await world.edit_issue(issue["iid"], description=body)
     await world.until(lambda: _describes(world, issue["iid"], link.marker))
