@@ -16,6 +16,7 @@ from keepstep.app.sweep import ensure_polls
 from keepstep.bootstrap import Runtime, database, open_runtime
 from keepstep.settings import Settings, SettingsError
 from keepstep.system import system_facts
+from keepstep.web import api
 from keepstep.web.app import create_app
 from keepstep.web.column import router as column
 from keepstep.web.deps import Check, Readiness, Services
@@ -126,7 +127,8 @@ async def _serve(
     boards: tuple[tuple[str, str], ...],
     started: Started | None,
 ) -> None:
-    app = create_app(build_services(runtime, ready, boards), [column, hooks])
+    app = create_app(build_services(runtime, ready, boards), [column, hooks, api.router])
+    api.describe(app)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
     )

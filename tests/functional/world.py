@@ -37,6 +37,7 @@ from keepstep.domain.integration import Integration, IntegrationState, ProjectRe
 from keepstep.domain.link import Link
 from keepstep.domain.policy import StatusMap, SyncPolicy
 from keepstep.ports.storage import JournalQuery, LinkQuery
+from keepstep.web import api
 from keepstep.web.app import create_app
 from keepstep.web.column import router as column
 from keepstep.web.deps import Readiness, Services, SystemFacts
@@ -118,7 +119,8 @@ class World:
             secure_cookies=False,
             system=self._system,
         )
-        self.service = create_app(services, [column, hooks])
+        self.service = create_app(services, [column, hooks, api.router])
+        api.describe(self.service)
         for address, app in ((SERVICE, self.service), (BOARD, self.productboard), (TRACKER, self.gittab)):
             self.network.add(address, app)
         self.crashes: list[BaseException] = []
