@@ -7,6 +7,7 @@ neither from the answer nor from its time whether a name exists.
 
 import hashlib
 import ipaddress
+import math
 import re
 import secrets
 import uuid
@@ -52,7 +53,7 @@ class TooManyAttemptsError(KeepstepError):
     """Too many failed logins; `until` says when to try again."""
 
     def __init__(self, until: datetime, now: datetime) -> None:
-        minutes = max(1, round((until - now).total_seconds() / 60 + 0.5))
+        minutes = max(1, math.ceil((until - now).total_seconds() / 60))
         word = "minute" if minutes == 1 else "minutes"
         super().__init__(f"Too many attempts. Try again in {minutes} {word}.")
         self.until = until

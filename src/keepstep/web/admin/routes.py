@@ -6,11 +6,18 @@ from fastapi import APIRouter
 
 from keepstep.web.admin import (
     attention,
+    checking,
+    connect,
+    connect_mapping,
     home,
     integration,
     integration_actions,
     link,
     login,
+    people,
+    rules,
+    settings,
+    settings_mapping,
     signed,
     system,
 )
@@ -19,5 +26,21 @@ from keepstep.web.admin import (
 def routers() -> Sequence[APIRouter]:
     return tuple(
         each.router
-        for each in (login, home, integration, integration_actions, link, signed, attention, system)
+        for each in (
+            login,
+            home,
+            integration,
+            integration_actions,
+            rules,
+            settings,
+            settings_mapping,
+            link,
+            signed,
+            attention,
+            system,
+            people,
+            connect,
+            connect_mapping,
+            checking,
+        )
     )

@@ -50,7 +50,10 @@ for (const form of document.querySelectorAll("form[data-check]")) {
       const said = await answer.json();
       show(said.ok ? "ok" : "broken", said.text);
       if (said.field) form.querySelector(`[name="${CSS.escape(said.field)}"]`)?.setAttribute("aria-invalid", String(!said.ok));
-      else for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+      else for (const part of form.querySelectorAll("[aria-invalid], .field-error")) {
+        part.removeAttribute("aria-invalid");
+        if (part.matches(".field-error")) part.hidden = true;
+      }
     } catch {
       show("working", "");
     }
@@ -94,7 +97,12 @@ document.addEventListener("change", (event) => {
   if (part.matches("[data-explained]")) {
     document.getElementById(part.getAttribute("aria-describedby")).textContent = part.selectedOptions[0].dataset.sentence;
   }
-  part.closest("[data-map-row]")?.classList.toggle("unmapped", !part.value);
+  const row = part.closest("[data-map-row]");
+  if (row) {
+    row.classList.toggle("unmapped", !part.value);
+    const propose = part.form.querySelector("[data-propose]");
+    if (propose) propose.hidden = !part.form.querySelector(".unmapped");
+  }
   const list = part.closest("[data-label-list]");
   if (list) addLabelRow(list);
 });
