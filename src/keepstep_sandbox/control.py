@@ -1,15 +1,14 @@
 """The control API under `/_sandbox/`: reset, seed, journal, faults, idle. It needs no token."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-if TYPE_CHECKING:
-    from keepstep_sandbox.app import Sandbox
+from keepstep_sandbox.sandbox import Sandbox
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -41,12 +40,12 @@ def refusing(handler: Handler) -> Handler:
     return wrapped
 
 
-def control_routes(sandbox: "Sandbox") -> list[Route]:
+def control_routes(sandbox: Sandbox) -> list[Route]:
     """The routes both emulators have; an emulator may add its own beside them."""
     return [*_life_routes(sandbox), *_journal_routes(sandbox), *_fault_routes(sandbox)]
 
 
-def _life_routes(sandbox: "Sandbox") -> list[Route]:
+def _life_routes(sandbox: Sandbox) -> list[Route]:
     async def health(_request: Request) -> Response:
         return JSONResponse({"emulator": sandbox.emulator.name, "ready": True})
 
@@ -73,7 +72,7 @@ def _life_routes(sandbox: "Sandbox") -> list[Route]:
     ]
 
 
-def _journal_routes(sandbox: "Sandbox") -> list[Route]:
+def _journal_routes(sandbox: Sandbox) -> list[Route]:
     async def journal(request: Request) -> Response:
         query = request.query_params
         entries = sandbox.journal.entries(
@@ -94,7 +93,7 @@ def _journal_routes(sandbox: "Sandbox") -> list[Route]:
     ]
 
 
-def _fault_routes(sandbox: "Sandbox") -> list[Route]:
+def _fault_routes(sandbox: Sandbox) -> list[Route]:
     async def show(_request: Request) -> Response:
         return JSONResponse({"faults": sandbox.faults.shown()})
 
