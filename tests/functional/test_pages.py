@@ -184,6 +184,13 @@ async def test_the_journal_is_filtered_by_field_side_and_act(site):
     assert "Nothing of this kind was done" in await site.get(f"{page}?act=second+ticket+with+this+marker")
 
 
+async def test_an_entry_of_a_link_that_is_gone_stays(site):
+    async with site.world.storage.begin() as uow:
+        await uow.links.delete(site.seeded.links["linked"].id)
+        await uow.commit()
+    assert "of a Link that is gone" in await site.get(site.path("main", "activity"))
+
+
 async def test_an_entry_shows_before_and_after_as_words(site):
     page = await site.get(site.path("main", "activity"))
     assert "workflow::ready" in text_of(page)
@@ -327,6 +334,22 @@ async def test_a_link_says_why_each_value_is_what_it_is(site):
     assert "The ticket changed in GitLab. Kept the same on both sides." in page
     assert "the other value is kept in the journal" in page
     assert "Productboard wins" in page
+
+
+async def test_keepstep_s_own_lines_in_a_ticket_are_left_out(site):
+    link = site.seeded.links["linked"]
+    footer = f"[Feature](https://example.org/f) kept in step by [Keepstep](https://example.org/l) `{link.marker}`"
+    ticket = replace(link.base.ticket, description=f"The goal.\n\n* kept as it was\n\n---\n\n{footer}")
+    async with site.world.storage.begin() as uow:
+        await uow.links.save(replace(link, base=replace(link.base, ticket=ticket)))
+        await uow.commit()
+    page = await site.get(site.link("linked"))
+    assert "* kept as it was" in page
+    assert link.marker not in page
+
+
+async def test_a_link_says_who_changed_a_value_last(site):
+    assert re.search(r"last touched 3 min ago by linus", text_of(await site.get(site.link("linked"))))
 
 
 async def test_a_conflict_shows_both_changes_and_takes_a_decision(site):

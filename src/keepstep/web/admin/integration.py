@@ -27,7 +27,6 @@ from keepstep.web.admin.session import PersonDep
 from keepstep.web.deps import ContextDep
 
 router = APIRouter(include_in_schema=False)
-statuses = StatusDirectory()
 
 PAGE_SIZE = 50
 _LONGEST_SEARCH = 200
@@ -185,7 +184,7 @@ async def activity(request: Request, ctx: ContextDep, integration_id: str, _pers
     )
     entries, total = await list_journal(ctx, query)
     known = await links_of(ctx, entries)
-    names = await statuses.names(ctx, integration, known.values(), entries)
+    names = await StatusDirectory.of(request).names(ctx, integration, known.values(), entries)
     chosen = {"side": asked.side or "", "field": asked.field or "", "act": asked.act or ""}
     return render(
         request,

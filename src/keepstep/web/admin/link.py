@@ -1,6 +1,6 @@
 """One Link: both sides, why each value is what it is, what to decide, and what was done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -8,16 +8,18 @@ from fastapi.responses import Response
 
 from keepstep.app import links
 from keepstep.app.context import Context
+from keepstep.app.opening import open_tracker
 from keepstep.app.overview import FieldView, LinkView, view_link
-from keepstep.domain.errors import InvalidInputError
+from keepstep.domain.document import split_footers
+from keepstep.domain.errors import InvalidInputError, KeepstepError
 from keepstep.domain.events import Act
 from keepstep.domain.fields import Field, Side, normal_title
-from keepstep.domain.ids import LinkId
+from keepstep.domain.ids import LinkId, markers_in
 from keepstep.domain.policy import Direction, FieldPolicy
-from keepstep.web.admin.integration import statuses
+from keepstep.ports.vault import VaultError
 from keepstep.web.admin.journal import Parts, ShownEntry, difference, show_entries
 from keepstep.web.admin.layout import render, see
-from keepstep.web.admin.names import StatusNames
+from keepstep.web.admin.names import StatusDirectory, StatusNames
 from keepstep.web.admin.presenting import DIRECTION_SENTENCES, RULE_SENTENCES, capital, text_of_html
 from keepstep.web.admin.session import CSRF, PersonDep
 from keepstep.web.deps import ContextDep
@@ -47,13 +49,26 @@ class ShownLink:
     entries: list[ShownEntry]
 
 
-async def show_link(ctx: Context, link_id: LinkId) -> ShownLink:
+async def show_link(request: Request, ctx: Context, link_id: LinkId) -> ShownLink:
     """Raises MissingError."""
     view = await view_link(ctx, link_id)
-    names = await statuses.names(ctx, view.integration, [view.link], view.journal)
+    names = await StatusDirectory.of(request).names(ctx, view.integration, [view.link], view.journal)
     entries = show_entries(view.journal, {view.link.id: view.link}, names, view.tracker_name)
+    view = replace(view, fields=[await _without_footer(ctx, view, each) for each in view.fields])
     fields = [_shown(each, names, view.integration.policy.of(each.field)) for each in view.fields]
     return ShownLink(view, fields, list(entries))
+
+
+async def _without_footer(ctx: Context, view: LinkView, each: FieldView) -> FieldView:
+    """Keepstep's own lines in the ticket are no part of what is kept in step."""
+    if each.field is not Field.DESCRIPTION or not markers_in(each.ticket + each.base_ticket):
+        return each
+    try:
+        text = (await open_tracker(ctx, view.integration)).text
+    except (KeepstepError, VaultError):
+        return each
+    ticket, base = (text.write(split_footers(text.read(part))[0]) for part in (each.ticket, each.base_ticket))
+    return replace(each, ticket=ticket.strip(), base_ticket=base.strip())
 
 
 def _shown(each: FieldView, names: StatusNames, policy: FieldPolicy) -> ShownField:
@@ -101,7 +116,7 @@ def _words(field: Field, side: Side, value: str, names: StatusNames) -> str:
 
 @router.get("/links/{link_id}")
 async def page(request: Request, ctx: ContextDep, link_id: str, _person: PersonDep) -> Response:
-    shown = await show_link(ctx, LinkId(link_id))
+    shown = await show_link(request, ctx, LinkId(link_id))
     return render(
         request, "link/page.html", shown=shown, view=shown.view, link=shown.view.link, place="integrations"
     )

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from fastapi import Request
+
 from keepstep.app.context import Context
 from keepstep.app.opening import open_board, open_tracker
 from keepstep.domain.errors import KeepstepError
@@ -51,7 +53,15 @@ class _Asked:
 
 
 class StatusDirectory:
-    """Remembers what was asked live; one per process."""
+    """Remembers what was asked live; one per application."""
+
+    @classmethod
+    def of(cls, request: Request) -> "StatusDirectory":
+        found = getattr(request.app.state, "status_names", None)
+        if found is None:
+            found = request.app.state.status_names = cls()
+        assert isinstance(found, cls)  # noqa: S101 - nobody else sets it
+        return found
 
     def __init__(self) -> None:
         self._asked: dict[IntegrationId, _Asked] = {}

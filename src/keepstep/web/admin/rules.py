@@ -11,9 +11,8 @@ from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import IntegrationId, StatusId
 from keepstep.domain.integration import Integration
 from keepstep.domain.policy import FieldPolicy
-from keepstep.web.admin.integration import statuses
 from keepstep.web.admin.layout import render
-from keepstep.web.admin.names import StatusNames
+from keepstep.web.admin.names import StatusDirectory, StatusNames
 from keepstep.web.admin.session import PersonDep
 from keepstep.web.deps import ContextDep
 
@@ -32,7 +31,7 @@ class Translation:
 async def rules(request: Request, ctx: ContextDep, integration_id: str, _person: PersonDep) -> Response:
     view = await view_integration(ctx, IntegrationId(integration_id))
     integration = view.row.integration
-    names = await statuses.all_names(ctx, integration)
+    names = await StatusDirectory.of(request).all_names(ctx, integration)
     return render(
         request,
         "integration/rules.html",

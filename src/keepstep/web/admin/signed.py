@@ -31,7 +31,7 @@ async def signed_page(request: Request, ctx: ContextDep, signed: str) -> Respons
     if link_id is None:
         raise MissingError("This address does not lead to a Link. It may have been copied incompletely.")
     try:
-        shown = await show_link(ctx, link_id)
+        shown = await show_link(request, ctx, link_id)
     except MissingError as error:
         raise MissingError("This Link is gone: feature and ticket are not kept in step any more.") from error
     return render(
