@@ -17,7 +17,7 @@ from keepstep.app.overview import (
 from keepstep.domain.events import Act
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import IntegrationId
-from keepstep.domain.integration import Integration, IntegrationState
+from keepstep.domain.integration import IntegrationState
 from keepstep.domain.link import ATTENTION, IN_STEP, LinkState
 from keepstep.ports.storage import JournalQuery, LinkQuery
 from keepstep.web.admin.journal import links_of, show_entries
@@ -210,8 +210,3 @@ async def attention(request: Request, ctx: ContextDep, integration_id: str, _per
         links=[(link, link_health(link)) for link in view.attention],
         place="integrations",
     )
-
-
-def is_settled(integration: Integration) -> bool:
-    """Connected, and not being removed: its sections can be shown."""
-    return integration.state in (IntegrationState.ACTIVE, IntegrationState.PAUSED)
