@@ -338,7 +338,9 @@ async def test_a_link_says_why_each_value_is_what_it_is(site):
 
 async def test_keepstep_s_own_lines_in_a_ticket_are_left_out(site):
     link = site.seeded.links["linked"]
-    footer = f"[Feature](https://example.org/f) kept in step by [Keepstep](https://example.org/l) `{link.marker}`"
+    footer = (
+        f"[Feature](https://example.org/f) kept in step by [Keepstep](https://example.org/l) `{link.marker}`"
+    )
     ticket = replace(link.base.ticket, description=f"The goal.\n\n* kept as it was\n\n---\n\n{footer}")
     async with site.world.storage.begin() as uow:
         await uow.links.save(replace(link, base=replace(link.base, ticket=ticket)))
