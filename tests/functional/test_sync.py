@@ -435,3 +435,50 @@ async def _rests(world, integration, feature):
 
 async def _cell_is(world, integration, feature, state):
     return (await world.cell(integration, feature["id"]))["state"] == state
+
+
+async def test_edits_of_different_paragraphs_at_once_both_survive(world):
+    integration = await world.connect()
+    feature, issue, link = await world.pushed(integration)
+    before = (await world.feature(feature["id"]))["fields"]["description"]
+    world.worker_runs = False
+    await world.edit_feature(feature["id"], description=before.replace("Field crews", "Most field crews"))
+    await world.edit_issue(
+        issue["iid"], description=issue["description"].replace("- Queue edits", "- Queue all edits")
+    )
+    await asyncio.sleep(0.1)
+    world.worker_runs = True
+    await world.until(lambda: _describes(world, issue["iid"], "Most field crews"))
+    await world.until(lambda: _feature_says(world, feature["id"], "Queue all edits"))
+    await world.quiet()
+    text = (await world.issue(issue["iid"]))["description"]
+    assert text == issue["description"].replace("Field crews", "Most field crews").replace(
+        "- Queue edits", "- Queue all edits"
+    )
+    html = (await world.feature(feature["id"]))["fields"]["description"]
+    assert html == before.replace("Field crews", "Most field crews").replace("Queue edits", "Queue all edits")
+    assert [each for each in await world.journal(link) if each.act is Act.OVERRULED] == []
+    since = time.time()
+    await world.poll(integration)
+    await world.quiet()
+    assert _written(world, since) == []
+
+
+async def test_edits_of_one_paragraph_follow_the_rule_and_the_loser_is_kept(world):
+    integration = await world.connect()
+    feature, issue, link = await world.pushed(integration)
+    before = (await world.feature(feature["id"]))["fields"]["description"]
+    world.worker_runs = False
+    await world.edit_feature(feature["id"], description=before.replace("<b>read and edit</b>", "<b>read</b>"))
+    await asyncio.sleep(0.05)
+    await world.edit_issue(
+        issue["iid"], description=issue["description"].replace("**read and edit**", "**browse**")
+    )
+    await asyncio.sleep(0.1)
+    world.worker_runs = True
+    await world.until(lambda: _feature_says(world, feature["id"], "<b>browse</b>"))
+    await world.quiet()
+    (entry,) = [each for each in await world.journal(link) if each.act is Act.OVERRULED]
+    assert (entry.side, "<b>read</b>" in entry.before) == (Side.FEATURE, True)
+    await links.put_back(world.ctx, entry.id, "tester")
+    await world.until(lambda: _describes(world, issue["iid"], "**read** their board"))

@@ -44,7 +44,8 @@ def judge(rule: FieldRule, side: Side, write: PlannedWrite, shown: str) -> Verdi
 async def act(work: Work, now: Base, plan: Plan) -> None:
     """Raises the errors of the outside; what was confirmed until then stays in `work.link`."""
     intended = tuple(
-        IntendedWrite(each.field, each.target, each.value, each.before, each.source) for each in plan.writes
+        IntendedWrite(each.field, each.target, each.value, each.before, each.source, each.paired)
+        for each in plan.writes
     )
     work.change(intent=Intent(writes=intended))
     await work.save()
@@ -111,11 +112,17 @@ async def _take_verdict(work: Work, side: Side, write: PlannedWrite, shown: Snap
 
 
 def _advance(work: Work, write: PlannedWrite, shown: str) -> None:
-    """The base moves for this field, and the intent loses it: confirmed."""
-    pair = Pair(shown, write.source) if write.target is Side.FEATURE else Pair(write.source, shown)
-    if work.link.base is not None:
-        work.change(base=moved(work.link.base, write.field, pair))
+    """The base moves for this field, and the intent loses it: confirmed. Of a merge only with its second half."""
     _intent_done(work, write)
+    halves = {write.target: shown}
+    if write.paired:
+        halves = work.halves.setdefault(write.field, {})
+        halves[write.target] = shown
+        if len(halves) < len(Side):
+            return
+    if work.link.base is not None:
+        pair = Pair(halves.get(Side.FEATURE, write.source), halves.get(Side.TICKET, write.source))
+        work.change(base=moved(work.link.base, write.field, pair))
 
 
 def _intent_done(work: Work, write: PlannedWrite) -> None:

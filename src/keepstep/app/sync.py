@@ -12,7 +12,7 @@ from keepstep.app.work import Work
 from keepstep.domain.events import Act, NoticeKind
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import markers_in
-from keepstep.domain.link import Base, Conflict, Ending, Intent, LinkState, Refusal
+from keepstep.domain.link import Base, Conflict, Ending, IntendedWrite, Intent, LinkState, Refusal
 from keepstep.domain.merge import Pair
 from keepstep.domain.plan import Plan, PlannedWrite, make_plan, moved, with_value
 from keepstep.ports.errors import NotThereError, OutsideError, StaleError
@@ -124,17 +124,28 @@ def _footer_lost(work: Work, reading: Reading) -> bool:
 
 
 def _resolve_intents(work: Work, reading: Reading) -> None:
-    """After an interruption: a side that shows the intended form was written by us, not by a person."""
-    for write in work.link.intent.writes:
-        rule, shown = work.rules[write.field], reading.now.side(write.target).value(write.field)
-        if rule.same(write.target, shown, write.value) and work.link.base is not None:
-            pair = _pair_of(write.target, shown, write.source)
-            work.change(base=moved(work.link.base, write.field, pair))
-            reason = "Written before the interruption; confirmed by reading it again."
-            work.tell(
-                Act.WROTE, reason, side=write.target, field=write.field, before=write.before, after=shown
-            )
+    """After an interruption: a side that shows the intended form was written by us, not by a person.
+
+    Half a merge moves no base: what is left of it is planned again from what both sides show.
+    """
+    done = [write for write in work.link.intent.writes if _is_done(work, reading, write)]
+    for write in done:
+        partner = next(
+            (each for each in done if each.paired and each.field is write.field and each != write), None
+        )
+        if (write.paired and partner is None) or work.link.base is None:
+            continue
+        shown = reading.now.side(write.target).value(write.field)
+        source = reading.now.side(write.target.other).value(write.field) if write.paired else write.source
+        work.change(base=moved(work.link.base, write.field, _pair_of(write.target, shown, source)))
+        reason = "Written before the interruption; confirmed by reading it again."
+        work.tell(Act.WROTE, reason, side=write.target, field=write.field, before=write.before, after=shown)
     work.change(intent=Intent())
+
+
+def _is_done(work: Work, reading: Reading, write: IntendedWrite) -> bool:
+    shown = reading.now.side(write.target).value(write.field)
+    return work.rules[write.field].same(write.target, shown, write.value)
 
 
 def _pair_of(target: Side, shown: str, source: str) -> Pair:

@@ -28,6 +28,8 @@ class Work:
     rows: Sequence[Notice]
     sides: Sides
     journal: list[Entry] = field(default_factory=list)
+    halves: dict[Field, dict[Side, str]] = field(default_factory=dict)
+    """Of merges that write both sides: what the sides confirmed so far."""
     _description: DescriptionRule | None = None
 
     @property

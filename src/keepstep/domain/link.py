@@ -46,6 +46,8 @@ class IntendedWrite:
     before: str
     source: str
     """The other side's exact value that this write carries over; its base once the write is confirmed."""
+    paired: bool = False
+    """One of two writes of a merge: the base moves only when both are confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

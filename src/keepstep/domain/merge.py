@@ -35,11 +35,26 @@ class FieldRule(Protocol):
     def carry(self, source: Side, value: str, onto: str) -> str | None:
         """The exact value to write on the other side, where `onto` stands now; None: it has no counterpart."""
 
+    def join(self, base: Pair, now: Pair, winner: Side | None) -> "Joined | None":
+        """Merge inside the value what both sides changed; None where a value is one thing, such as a title."""
+
     def loss(self, target: Side, onto: str, value: str, base: str) -> str:
         """What writing `value` over `onto` would destroy although nobody deleted it; "" when nothing."""
 
     def lesser(self, side: Side, shown: str, written: str) -> bool:
         """`shown` is a part or a normal form of `written`: the vendor stored less than we sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The exact value for each side, with both sides' changes in it."""
+
+    feature: str
+    ticket: str
+    clashes: int = 0
+    """Places that both changed differently; decided for the winner where there is one, else left as they are."""
+    lost: str = ""
+    """The words that the winner's took the place of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,16 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """Both sides get what the other one changed."""
+
+    joined: Joined
+    reason: str
+    loser: Side | None = None
+    """The side whose edit lost somewhere: its whole value goes to the journal."""
+
+
+@dataclass(frozen=True, slots=True)
 class Undecided:
     """Both changed differently and the rule is to ask."""
 
@@ -85,7 +110,7 @@ class Endangered:
     what: str
 
 
-Outcome = Nothing | Settle | Keep | Write | Undecided | Endangered
+Outcome = Nothing | Settle | Keep | Write | Merge | Undecided | Endangered
 
 
 def merge_field(
@@ -99,7 +124,7 @@ def merge_field(
 ) -> Outcome:
     """`newest`: the side whose change was noticed last. `decided`: a person chose this side's value."""
     if decided is not None:
-        return _carry(rule, base, now, decided, "A person chose it.", overruled=True)
+        return _win(rule, base, now, decided, "A person chose it.")
     changed = [side for side in Side if not rule.same(side, now.of(side), base.of(side))]
     if not changed:
         return Nothing() if now == base else Settle("Only the notation changed.")
@@ -116,19 +141,28 @@ def merge_field(
 
 
 def _conflict(rule: FieldRule, policy: FieldPolicy, base: Pair, now: Pair, newest: Side) -> Outcome:
+    joined = rule.join(base, now, None)
+    if joined is not None and not joined.clashes:
+        return Merge(joined, "Both changed, in different places.")
     if policy.direction is not Direction.BOTH:
         source = Side.FEATURE if policy.direction is Direction.TO_TICKET else Side.TICKET
-        reason = f"Both changed; this field goes {policy.direction}."
-        return _carry(rule, base, now, source, reason, overruled=True)
+        return _win(rule, base, now, source, f"Both changed; this field goes {policy.direction}.")
     match policy.rule:
         case ConflictRule.ASK:
             return Undecided()
         case ConflictRule.PRODUCTBOARD:
-            winner, reason = Side.FEATURE, "Both changed; Productboard wins by the rule."
+            return _win(rule, base, now, Side.FEATURE, "Both changed; Productboard wins by the rule.")
         case ConflictRule.TRACKER:
-            winner, reason = Side.TICKET, "Both changed; the tracker wins by the rule."
+            return _win(rule, base, now, Side.TICKET, "Both changed; the tracker wins by the rule.")
         case ConflictRule.NEWEST:
-            winner, reason = newest, f"Both changed; the {newest} changed last."
+            return _win(rule, base, now, newest, f"Both changed; the {newest} changed last.")
+
+
+def _win(rule: FieldRule, base: Pair, now: Pair, winner: Side, reason: str) -> Outcome:
+    """The winner's value, or where values can be joined, the winner's only where both changed the same place."""
+    joined = rule.join(base, now, winner)
+    if joined is not None:
+        return Merge(joined, reason, winner.other if joined.clashes else None)
     return _carry(rule, base, now, winner, reason, overruled=True)
 
 

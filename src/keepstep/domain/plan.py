@@ -14,6 +14,7 @@ from keepstep.domain.merge import (
     Endangered,
     FieldRule,
     Keep,
+    Merge,
     Nothing,
     Pair,
     Settle,
@@ -21,7 +22,7 @@ from keepstep.domain.merge import (
     Write,
     merge_field,
 )
-from keepstep.domain.policy import SyncPolicy
+from keepstep.domain.policy import FieldPolicy, SyncPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class PlannedWrite:
     source: str
     reason: str
     loser: str | None = None
+    paired: bool = False
+    """The other side is written too: the base moves only when both have confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,10 @@ def make_plan(
                 plan = _warn(plan, name, warning)
             case Keep(reason):
                 plan = _note(plan, name, reason)
+            case Merge(joined, reason):
+                plan = _with_merge(
+                    plan, name, rule, policy.of(name), before, present, joined, reason, refusal
+                )
             case Undecided():
                 plan = replace(plan, undecided={**plan.undecided, name: present})
             case Endangered(target, value, what):
@@ -98,6 +105,49 @@ def make_plan(
                 write = PlannedWrite(name, target, value, present.of(target), source, reason, loser)
                 plan = replace(plan, writes=(*plan.writes, write))
     return plan
+
+
+def _with_merge(
+    plan: Plan,
+    name: Field,
+    rule: FieldRule,
+    policy: FieldPolicy,
+    base: Pair,
+    now: Pair,
+    merge: Merge,
+    refusal: Refusal | None,
+) -> Plan:
+    """Write each side that does not show the merged value yet, as far as the field's direction allows."""
+    wanted = Pair(merge.joined.feature, merge.joined.ticket)
+    targets = [
+        side
+        for side in Side
+        if policy.direction.allows(side) and not rule.same(side, wanted.of(side), now.of(side))
+    ]
+    if not targets:
+        return _note(
+            replace(plan, base=moved(plan.base, name, now)), name, "Both sides say the same already."
+        )
+    for side in targets:
+        if lost := rule.loss(side, now.of(side), wanted.of(side), base.of(side.other)):
+            return replace(plan, endangered={**plan.endangered, name: (side, wanted.of(side), lost)})
+        if _refused_before(rule, refusal, side, wanted.of(side)):
+            plan = _note(plan, name, "The same write was refused before; it is not tried again unasked.")
+            return replace(plan, refused_again=plan.refused_again | {name})
+    writes = tuple(
+        PlannedWrite(
+            name,
+            side,
+            wanted.of(side),
+            now.of(side),
+            now.of(side.other),
+            merge.reason,
+            now.of(side) if side is merge.loser else None,
+            paired=len(targets) > 1,
+        )
+        for side in targets
+    )
+    return replace(plan, writes=(*plan.writes, *writes))
 
 
 def moved(base: Base, name: Field, to: Pair) -> Base:

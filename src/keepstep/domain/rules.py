@@ -9,8 +9,9 @@ from typing import Protocol
 from keepstep.domain.document import Block, Document, carry_over, plain_text, split_footers, with_footer
 from keepstep.domain.fields import Field, Side, normal_title
 from keepstep.domain.ids import StatusId, markers_in
-from keepstep.domain.merge import FieldRule, Pair
+from keepstep.domain.merge import FieldRule, Joined, Pair
 from keepstep.domain.policy import StatusMap
+from keepstep.domain.text_merge import clash_text, merge_documents
 
 _NODE = re.compile(r"""urn:pb:node:[^\s"'<>)\]]+""")
 
@@ -37,6 +38,10 @@ class TitleRule:
     def carry(self, source: Side, value: str, onto: str) -> str | None:
         del onto
         return self._shown(source.other, value)
+
+    def join(self, base: Pair, now: Pair, winner: Side | None) -> Joined | None:
+        del base, now, winner
+        return None
 
     def loss(self, target: Side, onto: str, value: str, base: str) -> str:
         del target, onto, value, base
@@ -69,6 +74,10 @@ class StatusRule:
             return onto
         return self.map.translate(_status(value), source.other)
 
+    def join(self, base: Pair, now: Pair, winner: Side | None) -> Joined | None:
+        del base, now, winner
+        return None
+
     def loss(self, target: Side, onto: str, value: str, base: str) -> str:
         del target, onto, value, base
         return ""
@@ -84,7 +93,7 @@ def _status(value: str) -> StatusId | None:
 
 @dataclass(frozen=True, slots=True)
 class DescriptionRule:
-    """The description as one value, compared and carried over through the document model.
+    """The description, compared, carried over and merged through the document model.
 
     Managed footers (this Link's and other Links') are cut off before comparing and put back when writing a ticket.
     """
@@ -119,6 +128,23 @@ class DescriptionRule:
         own = () if self.marker in markers_in(onto) else self.footer
         carried = carry_over(body, current, partial(_through, self.feature_text))
         return self.ticket_text.write(with_footer(carried, (*footers, *own)))
+
+    def join(self, base: Pair, now: Pair, winner: Side | None) -> Joined | None:
+        """Block by block, and inside a block as far as its kind allows; see `keepstep.domain.text_merge`."""
+        merged = merge_documents(
+            (self.body(Side.FEATURE, base.feature), self.body(Side.TICKET, base.ticket)),
+            (self.body(Side.FEATURE, now.feature), self.body(Side.TICKET, now.ticket)),
+            winner,
+            over_ticket=partial(_through, self.ticket_text),
+            over_feature=partial(_through, self.feature_text),
+        )
+        lost = [clash.ticket if winner is Side.FEATURE else clash.feature for clash in merged.clashes]
+        return Joined(
+            self.feature_text.write(merged.feature),
+            self.ticket(merged.ticket, now.ticket),
+            len(merged.clashes),
+            "\n\n".join(clash_text(elements) for elements in lost),
+        )
 
     def with_own_footer(self, text: str) -> str:
         """The ticket's text as it is, with this Link's footer if it has none."""

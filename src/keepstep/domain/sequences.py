@@ -1,0 +1,309 @@
+"""Three-way merge of two sequences that were once in step, each with a base of its own.
+
+Elements are hashable values: blocks, list items, table rows, words. What one side did is told against its own base
+(kept, changed, deleted, moved, inserted); the two bases are aligned with each other; where only one side did something,
+that is done to the other; where both did, `Inner` may merge the two elements, and if it cannot, that place is a
+conflict. Elements that nobody touched come out as the very objects each side had.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import Generic, TypeVar
+
+from keepstep.domain.fields import Side
+
+E = TypeVar("E", bound=Hashable)
+
+_ALIKE = 0.4
+"""Two elements in one gap with at least so much text in common are one element, edited."""
+_LARGEST_GAP = 4_000
+"""Pairs compared in one gap; a larger one is paired by position, so that time stays in proportion to length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning(Generic[E]):
+    """How elements are compared and merged."""
+
+    kind: Callable[[E], object]
+    """Only elements of one kind can be one element, edited."""
+    words: Callable[[E], Sequence[str]]
+    pieces: Callable[[E], tuple[E, ...]]
+    """How an element of the feature's side looks on the ticket's side."""
+    inner: Callable[[E, E, E], E | None]
+    """Base, feature's and ticket's element, all as the ticket's side shows them; None: cannot be merged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clash(Generic[E]):
+    """One place that both sides changed in ways that cannot both stand."""
+
+    feature: tuple[E, ...]
+    ticket: tuple[E, ...]
+
+
+@dataclass
+class Merged(Generic[E]):
+    feature: list[E] = field(default_factory=list)
+    ticket: list[E] = field(default_factory=list)
+    clashes: list[Clash[E]] = field(default_factory=list)
+
+
+@dataclass
+class Track(Generic[E]):
+    """What one side did to its base."""
+
+    fates: list[tuple[E, ...]]
+    """What became of each base element: itself, an edited one, or nothing."""
+    kept: list[bool]
+    inserted: list[list[E]]
+    """Before each base element, and behind the last one."""
+    moved: dict[int, tuple[int, int]]
+    """Base elements that stand elsewhere now: gap and place in it."""
+
+
+def follow(base: Sequence[E], now: Sequence[E], meaning: Meaning[E]) -> Track[E]:
+    track: Track[E] = Track([()] * len(base), [False] * len(base), [[] for _ in range(len(base) + 1)], {})
+    for tag, i1, i2, j1, j2 in _opcodes(base, now):
+        if tag == "equal":
+            for offset in range(i2 - i1):
+                track.fates[i1 + offset] = (now[j1 + offset],)
+                track.kept[i1 + offset] = True
+            continue
+        pairs = _pair_up(base[i1:i2], now[j1:j2], meaning)
+        gap = i1
+        for place in range(j2 - j1):
+            partner = pairs.get(place)
+            if partner is None:
+                track.inserted[gap].append(now[j1 + place])
+            else:
+                track.fates[i1 + partner] = (now[j1 + place],)
+                gap = i1 + partner + 1
+    _find_moves(base, track)
+    return track
+
+
+def _opcodes(base: Sequence[E], now: Sequence[E]) -> Sequence[tuple[str, int, int, int, int]]:
+    names: dict[E, int] = {}
+    mine = [names.setdefault(each, len(names)) for each in base]
+    theirs = [names.setdefault(each, len(names)) for each in now]
+    return SequenceMatcher(None, mine, theirs, autojunk=False).get_opcodes()
+
+
+def _pair_up(old: Sequence[E], new: Sequence[E], meaning: Meaning[E]) -> dict[int, int]:
+    """Places in `new` to places in `old`, in order: which new element is which old one, edited."""
+    if len(old) == len(new) and all(
+        meaning.kind(a) == meaning.kind(b) for a, b in zip(old, new, strict=True)
+    ):
+        return {at: at for at in range(len(new))}
+    if len(old) * len(new) > _LARGEST_GAP:
+        return {}
+    best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
+    for i in range(len(old) - 1, -1, -1):
+        for j in range(len(new) - 1, -1, -1):
+            taken = _likeness(old[i], new[j], meaning) + best[i + 1][j + 1]
+            best[i][j] = max(best[i + 1][j], best[i][j + 1], taken)
+    return _walk_back(old, new, best, meaning)
+
+
+def _walk_back(
+    old: Sequence[E], new: Sequence[E], best: Sequence[Sequence[float]], meaning: Meaning[E]
+) -> dict[int, int]:
+    pairs: dict[int, int] = {}
+    i = j = 0
+    while i < len(old) and j < len(new):
+        likeness = _likeness(old[i], new[j], meaning)
+        if likeness and best[i][j] == likeness + best[i + 1][j + 1]:
+            pairs[j] = i
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def _likeness(old: E, new: E, meaning: Meaning[E]) -> float:
+    if meaning.kind(old) != meaning.kind(new):
+        return 0.0
+    ours, theirs = meaning.words(old), meaning.words(new)
+    common = sum(min(ours.count(word), theirs.count(word)) for word in set(ours))
+    share = 2 * common / (len(ours) + len(theirs)) if ours or theirs else 1.0
+    return share if share >= _ALIKE else 0.0
+
+
+def _find_moves(base: Sequence[E], track: Track[E]) -> None:
+    homes: dict[E, tuple[int, int]] = {}
+    for gap, inserted in enumerate(track.inserted):
+        for place, element in enumerate(inserted):
+            homes.setdefault(element, (gap, place))
+    for at, element in enumerate(base):
+        if not track.fates[at] and element in homes:
+            track.moved[at] = homes.pop(element)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Base elements of both sides that stand for each other."""
+
+    feature: range
+    ticket: range
+
+
+def _align(base_feature: Sequence[E], base_ticket: Sequence[E], meaning: Meaning[E]) -> list[_Slot]:
+    flat: list[E] = []
+    starts: list[int] = []
+    for element in base_feature:
+        starts.append(len(flat))
+        flat.extend(meaning.pieces(element))
+    starts.append(len(flat))
+    place: dict[int, int] = {}
+    for tag, i1, i2, j1, _ in _opcodes(flat, base_ticket):
+        if tag == "equal":
+            place.update({i1 + offset: j1 + offset for offset in range(i2 - i1)})
+    slots: list[_Slot] = []
+    done_feature = done_ticket = 0
+    for at in range(len(base_feature)):
+        span = range(starts[at], starts[at + 1])
+        first = place.get(span.start, -1) if span else -1
+        if first < 0 or any(place.get(span.start + k) != first + k for k in range(len(span))):
+            continue
+        slots += _gap(range(done_feature, at), range(done_ticket, first))
+        slots.append(_Slot(range(at, at + 1), range(first, first + len(span))))
+        done_feature, done_ticket = at + 1, first + len(span)
+    slots += _gap(range(done_feature, len(base_feature)), range(done_ticket, len(base_ticket)))
+    return slots
+
+
+def _gap(feature: range, ticket: range) -> list[_Slot]:
+    """Elements that the format changed beyond recognition: one by one where there are as many on both sides."""
+    if len(feature) == len(ticket):
+        return [_Slot(range(f, f + 1), range(t, t + 1)) for f, t in zip(feature, ticket, strict=True)]
+    return [_Slot(feature, ticket)] if feature or ticket else []
+
+
+def merge_sequences(
+    base: tuple[Sequence[E], Sequence[E]],
+    now: tuple[Sequence[E], Sequence[E]],
+    meaning: Meaning[E],
+    winner: Side | None,
+) -> Merged[E]:
+    """Pairs are (feature, ticket). `winner` decides the places where both changed; None leaves each side its own."""
+    tracks = (follow(base[0], now[0], meaning), follow(base[1], now[1], meaning))
+    slots = _align(base[0], base[1], meaning)
+    _settle_double_moves(slots, tracks, winner)
+    merging = _Merging(base, tracks, meaning, winner)
+    at = (0, 0)
+    for slot in slots:
+        merging.gap(slot.feature.start, slot.ticket.start)
+        merging.slot(slot)
+        at = (slot.feature.stop, slot.ticket.stop)
+    merging.gap(*at)
+    return merging.merged
+
+
+def _settle_double_moves(
+    slots: Sequence[_Slot], tracks: tuple[Track[E], Track[E]], winner: Side | None
+) -> None:
+    """Moved by both, or moved by one and edited by the other: it must not come out twice."""
+    for slot in slots:
+        if len(slot.feature) != 1 or len(slot.ticket) != 1:
+            continue
+        f, t = slot.feature.start, slot.ticket.start
+        moved = (f in tracks[0].moved, t in tracks[1].moved)
+        edited = (_is_edited(tracks[0], f), _is_edited(tracks[1], t))
+        if all(moved):
+            _take_out(tracks[1 if winner is not Side.TICKET else 0], t if winner is not Side.TICKET else f)
+        elif moved[0] and edited[1] and winner is Side.TICKET:
+            _take_out(tracks[0], f)
+        elif moved[1] and edited[0] and winner is Side.FEATURE:
+            _take_out(tracks[1], t)
+
+
+def _is_edited(track: Track[E], at: int) -> bool:
+    return bool(track.fates[at]) and not track.kept[at]
+
+
+def _take_out(track: Track[E], at: int) -> None:
+    gap, place = track.moved.pop(at)
+    del track.inserted[gap][place]
+    track.moved = {
+        other: (g, p - 1 if g == gap and p > place else p) for other, (g, p) in track.moved.items()
+    }
+
+
+class _Merging(Generic[E]):
+    def __init__(
+        self,
+        base: tuple[Sequence[E], Sequence[E]],
+        tracks: tuple[Track[E], Track[E]],
+        meaning: Meaning[E],
+        winner: Side | None,
+    ) -> None:
+        self._base, self._tracks, self._meaning, self._winner = base, tracks, meaning, winner
+        self.merged: Merged[E] = Merged()
+
+    def gap(self, feature_at: int, ticket_at: int) -> None:
+        """What people put between two slots: of both sides, unless they put in the same."""
+        feature = self._tracks[0].inserted[feature_at]
+        ticket = self._tracks[1].inserted[ticket_at]
+        if self._shown(feature) == tuple(ticket):
+            self._out(feature, ticket)
+        else:
+            self._out([*feature, *ticket], [*feature, *ticket])
+
+    def slot(self, slot: _Slot) -> None:
+        feature, feature_kept = _state(self._tracks[0], slot.feature)
+        ticket, ticket_kept = _state(self._tracks[1], slot.ticket)
+        if (feature_kept and ticket_kept) or (
+            not feature_kept and not ticket_kept and self._shown(feature) == tuple(ticket)
+        ):
+            self._out(feature, ticket)
+        elif feature_kept:
+            self._out(ticket, ticket)
+        elif ticket_kept:
+            self._out(feature, feature)
+        else:
+            self._both_changed(slot, feature, ticket)
+
+    def _both_changed(self, slot: _Slot, feature: list[E], ticket: list[E]) -> None:
+        inner = self._inner(slot, feature, ticket)
+        if inner is not None:
+            self._out([inner], [inner])
+            return
+        self.merged.clashes.append(Clash(tuple(feature), tuple(ticket)))
+        match self._winner:
+            case Side.FEATURE:
+                self._out(feature, feature)
+            case Side.TICKET:
+                self._out(ticket, ticket)
+            case _:
+                self._out(feature, ticket)
+
+    def _inner(self, slot: _Slot, feature: list[E], ticket: list[E]) -> E | None:
+        if not len(slot.feature) == len(slot.ticket) == len(feature) == len(ticket) == 1:
+            return None
+        base, shown = self._base[1][slot.ticket.start], self._meaning.pieces(feature[0])
+        if self._meaning.pieces(self._base[0][slot.feature.start]) != (base,) or len(shown) != 1:
+            return None
+        return self._meaning.inner(base, shown[0], ticket[0])
+
+    def _shown(self, elements: Sequence[E]) -> tuple[E, ...]:
+        return tuple(piece for each in elements for piece in self._meaning.pieces(each))
+
+    def _out(self, feature: Sequence[E], ticket: Sequence[E]) -> None:
+        self.merged.feature.extend(feature)
+        self.merged.ticket.extend(ticket)
+
+
+def _state(track: Track[E], span: range) -> tuple[list[E], bool]:
+    """What a slot's base elements became, with what was put between them, and whether nothing was done to them."""
+    out: list[E] = []
+    kept = True
+    for at in span:
+        if at > span.start:
+            out += track.inserted[at]
+            kept = kept and not track.inserted[at]
+        out += track.fates[at]
+        kept = kept and track.kept[at]
+    return out, kept

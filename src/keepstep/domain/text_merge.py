@@ -1,0 +1,196 @@
+"""Three-way merge of descriptions: block by block; inside a block by words, rows, items or lines.
+
+A ticked box on one side and changed words on the other both survive. No conflict mark ever gets into a document: a
+place that both sides changed differently is told as a clash, and the field's conflict rule decides it.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from keepstep.domain.carry import carry_over
+from keepstep.domain.document import normalise
+from keepstep.domain.fields import Side
+from keepstep.domain.inlines import inline_text
+from keepstep.domain.nodes import (
+    Block,
+    BulletList,
+    Cell,
+    CodeBlock,
+    Document,
+    Heading,
+    Inline,
+    ListItem,
+    OrderedList,
+    Paragraph,
+    Quote,
+    Table,
+    Text,
+)
+from keepstep.domain.sequences import Clash, Meaning, Merged, merge_sequences
+from keepstep.domain.walk import block_text
+
+Through = Callable[[Document], Document]
+E = TypeVar("E", bound=Hashable)
+Row = tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MergedText:
+    feature: Document
+    ticket: Document
+    clashes: tuple[Clash[Block], ...]
+
+
+def merge_documents(
+    base: tuple[Document, Document],
+    now: tuple[Document, Document],
+    winner: Side | None,
+    *,
+    over_ticket: Through,
+    over_feature: Through,
+) -> MergedText:
+    """Pairs are (feature, ticket), managed footers cut off.
+
+    `over_ticket` tells how a document looks after a visit to the ticket's side, `over_feature` after one to the
+    feature's. Blocks that nobody touched come out with their sources, so that each side writes them byte for byte.
+    """
+    shown: dict[Block, tuple[Block, ...]] = {}
+
+    def pieces(block: Block) -> tuple[Block, ...]:
+        if block not in shown:
+            shown[block] = over_ticket(Document((replace(block, source=None),))).blocks
+        return shown[block]
+
+    meaning: Meaning[Block] = Meaning(kind=type, words=_block_words, pieces=pieces, inner=_merge_block)
+    bases = (base[0].blocks, base[1].blocks)
+    merged = merge_sequences(bases, (now[0].blocks, now[1].blocks), meaning, winner)
+    return MergedText(
+        carry_over(normalise(Document(tuple(merged.feature))), now[0], over_ticket),
+        carry_over(normalise(Document(tuple(merged.ticket))), now[1], over_feature),
+        tuple(merged.clashes),
+    )
+
+
+def clash_text(elements: Sequence[Block]) -> str:
+    """The losing blocks' words, for the journal."""
+    return "\n\n".join(block_text(block) for block in elements)
+
+
+def _block_words(block: Block) -> Sequence[str]:
+    return block_text(block).split()
+
+
+def _merge_block(base: Block, feature: Block, ticket: Block) -> Block | None:
+    match base, feature, ticket:
+        case Paragraph(old), Paragraph(ours), Paragraph(theirs):
+            words = _merge_plain(old, ours, theirs)
+            return None if words is None else Paragraph(words)
+        case Heading(old_level, old), Heading(our_level, ours), Heading(their_level, theirs):
+            words = _merge_plain(old, ours, theirs)
+            level = our_level if their_level == old_level else their_level
+            return None if words is None else Heading(level, words)
+        case CodeBlock(old_code, old_language), CodeBlock(ours_code, language), CodeBlock(theirs_code, other):
+            lines = _merge_all(old_code.split("\n"), ours_code.split("\n"), theirs_code.split("\n"), _LINES)
+            chosen = language if other == old_language else other
+            return None if lines is None else CodeBlock("\n".join(lines), chosen)
+        case Quote(old_blocks), Quote(our_blocks), Quote(their_blocks):
+            blocks = _merge_all(old_blocks, our_blocks, their_blocks, _BLOCKS)
+            return None if blocks is None else Quote(tuple(blocks))
+        case BulletList(old_items), BulletList(our_items), BulletList(their_items):
+            items = _merge_all(old_items, our_items, their_items, _ITEMS)
+            return None if items is None else BulletList(tuple(items))
+        case OrderedList(old_items, start), OrderedList(our_items, our_start), OrderedList(
+            their_items, their_start
+        ):
+            items = _merge_all(old_items, our_items, their_items, _ITEMS)
+            first = our_start if their_start == start else their_start
+            return None if items is None else OrderedList(tuple(items), first)
+        case Table(), Table(), Table():
+            return _merge_table(base, feature, ticket)
+    return None
+
+
+def _merge_all(
+    base: Sequence[E], ours: Sequence[E], theirs: Sequence[E], meaning: Meaning[E]
+) -> list[E] | None:
+    """In one format, with one base; None when any place clashes."""
+    merged: Merged[E] = merge_sequences((base, base), (ours, theirs), meaning, None)
+    return None if merged.clashes else merged.feature
+
+
+def _merge_plain(
+    base: tuple[Inline, ...], ours: tuple[Inline, ...], theirs: tuple[Inline, ...]
+) -> tuple[Inline, ...] | None:
+    """By words, where there is nothing but text."""
+    if not all(isinstance(node, Text) for children in (base, ours, theirs) for node in children):
+        return None
+    words = _merge_all(
+        inline_text(base).split(), inline_text(ours).split(), inline_text(theirs).split(), _WORDS
+    )
+    return None if words is None else (Text(" ".join(words)),)
+
+
+def _merge_item(base: ListItem, ours: ListItem, theirs: ListItem) -> ListItem | None:
+    """The box and the words are two things: one side may tick what the other rewrites."""
+    checked = ours.checked if theirs.checked == base.checked else theirs.checked
+    blocks = _merge_all(base.blocks, ours.blocks, theirs.blocks, _BLOCKS)
+    return None if blocks is None else ListItem(tuple(blocks), checked)
+
+
+def _merge_table(base: Table, ours: Table, theirs: Table) -> Table | None:
+    """By rows, and in a row by cells, as long as nobody changed the number of columns."""
+    if not len(base.header) == len(ours.header) == len(theirs.header):
+        return None
+    header = _merge_cells(base.header, ours.header, theirs.header)
+    rows = _merge_all(base.rows, ours.rows, theirs.rows, _ROWS)
+    if header is None or rows is None:
+        return None
+    alignments = ours.alignments if theirs.alignments == base.alignments else theirs.alignments
+    return Table(header, tuple(rows), alignments)
+
+
+def _merge_cells(base: Row, ours: Row, theirs: Row) -> Row | None:
+    if not len(base) == len(ours) == len(theirs):
+        return None
+    cells: list[Cell] = []
+    for old, our, their in zip(base, ours, theirs, strict=True):
+        if our != old and their not in (old, our):
+            merged = _merge_plain(old, our, their)
+            if merged is None:
+                return None
+            cells.append(merged)
+        else:
+            cells.append(our if their == old else their)
+    return tuple(cells)
+
+
+def _same(element: E) -> tuple[E, ...]:
+    return (element,)
+
+
+def _never(base: E, ours: E, theirs: E) -> E | None:
+    del base, ours, theirs
+    return None
+
+
+def _one_kind(element: object) -> object:
+    del element
+    return None
+
+
+_WORDS: Meaning[str] = Meaning(kind=_one_kind, words=lambda word: [word], pieces=_same, inner=_never)
+_LINES: Meaning[str] = Meaning(kind=_one_kind, words=str.split, pieces=_same, inner=_never)
+_BLOCKS: Meaning[Block] = Meaning(kind=type, words=_block_words, pieces=_same, inner=_merge_block)
+_ITEMS: Meaning[ListItem] = Meaning(
+    kind=lambda item: item.checked is None,
+    words=lambda item: [word for block in item.blocks for word in _block_words(block)],
+    pieces=_same,
+    inner=_merge_item,
+)
+_ROWS: Meaning[Row] = Meaning(
+    kind=len,
+    words=lambda row: [word for cell in row for word in inline_text(cell).split()],
+    pieces=_same,
+    inner=_merge_cells,
+)
