@@ -116,9 +116,9 @@ def nest(runs: Sequence[Run]) -> tuple[Inline, ...]:
             continue
         inside = runs[at:reach]
         if isinstance(wrapper, Link):
-            out.append(replace(wrapper, children=nest([replace(run, link=None) for run in inside])))
+            out.append(replace(wrapper, children=nest([Run(run.leaf, run.marks) for run in inside])))
         else:
-            out.append(wrapper(nest([replace(run, marks=run.marks - {wrapper}) for run in inside])))
+            out.append(wrapper(nest([Run(run.leaf, run.marks - {wrapper}, run.link) for run in inside])))
         at = reach
     return tuple(out)
 
@@ -150,15 +150,15 @@ def normal_inlines(children: Iterable[Inline], *, breaks: bool = True) -> tuple[
 
 
 def _pieces(run: Run, *, breaks: bool) -> list[Run | None]:
-    link = _checked(run.link)
-    run = replace(run, link=link)
+    if run.link is not None and (link := _checked(run.link)) is not run.link:
+        run = Run(run.leaf, run.marks, link)
     match run.leaf:
         case Text(text, live):
             return _text_pieces(run, folded(text), live)
         case Code(text):
             words = clean(re.sub(r"[\n\r\f]+", " ", text))
             core = words.strip(" \t")
-            inner: list[Run | None] = [replace(run, leaf=Code(core))] if core else []
+            inner: list[Run | None] = [Run(Code(core), run.marks, run.link)] if core else []
             return _edged(words, inner)
         case LineBreak():
             return [run] if breaks else [None]
@@ -171,13 +171,16 @@ def _pieces(run: Run, *, breaks: bool) -> list[Run | None]:
 
 
 def _text_pieces(run: Run, text: str, live: frozenset[str]) -> list[Run | None]:
+    if "⟦" not in text:
+        core = text.strip(" ")
+        return _edged(text, [Run(Text(core, live), run.marks, run.link)] if core else [])
     out: list[Run | None] = []
     for index, part in enumerate(_PLACEHOLDER.split(text)):
         if index % 2:
-            out.append(replace(run, leaf=Opaque(part)))
+            out.append(Run(Opaque(part), run.marks, run.link))
         elif part:
             core = part.strip(" ")
-            out += _edged(part, [replace(run, leaf=Text(core, live))] if core else [])
+            out += _edged(part, [Run(Text(core, live), run.marks, run.link)] if core else [])
     return out
 
 
@@ -204,8 +207,10 @@ def _checked(link: Link | None) -> Link | None:
     """Links that lead nowhere or would run something are read as their text."""
     if link is None or _ACTIVE_SCHEME.match(link.href):
         return None
-    href = _address(link.href)
-    return Link(href, (), folded(link.title).strip()) if href else None
+    href, title = _address(link.href), folded(link.title).strip()
+    if (href, title) == (link.href, link.title):
+        return link
+    return Link(href, (), title) if href else None
 
 
 def _address(href: str) -> str:
@@ -256,8 +261,9 @@ def _merged(group: Sequence[Run]) -> Run:
     texts = [run.leaf for run in group if isinstance(run.leaf, Text)]
     if texts:
         live = frozenset[str]().union(*(text.live for text in texts))
-        return replace(group[0], leaf=Text("".join(text.text for text in texts), live))
-    return replace(group[0], leaf=Code("".join(run.leaf.text for run in group if isinstance(run.leaf, Code))))
+        return Run(Text("".join(text.text for text in texts), live), group[0].marks, group[0].link)
+    code = "".join(run.leaf.text for run in group if isinstance(run.leaf, Code))
+    return Run(Code(code), group[0].marks, group[0].link)
 
 
 def _linked(runs: Iterable[Run]) -> list[Run]:

@@ -89,10 +89,8 @@ def make_plan(
                 plan = _warn(plan, name, warning)
             case Keep(reason):
                 plan = _note(plan, name, reason)
-            case Merge(joined, reason):
-                plan = _with_merge(
-                    plan, name, rule, policy.of(name), before, present, joined, reason, refusal
-                )
+            case Merge():
+                plan = _with_merge(plan, name, rule, policy.of(name), before, present, outcome, refusal)
             case Undecided():
                 plan = replace(plan, undecided={**plan.undecided, name: present})
             case Endangered(target, value, what):
