@@ -225,14 +225,13 @@ def _statuses(pairs: Mapping[str, str]) -> dict[StatusId, StatusId]:
 
 def _from_json(stored: Mapping[str, Any]) -> ConnectDraft:
     known = {each.name: stored[each.name] for each in fields(ConnectDraft) if each.name in stored}
-    for name in ("tracker_settings", "defaults"):
-        if name in known:
+    try:
+        for name in {"tracker_settings", "defaults"} & known.keys():
             known[name] = {
                 key: tuple(value) if isinstance(value, list) else value for key, value in known[name].items()
             }
-    try:
         draft = ConnectDraft(**known)
         draft.policy  # noqa: B018 - a direction or rule that does not exist any more raises here
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         return ConnectDraft()
     return draft

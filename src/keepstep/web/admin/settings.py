@@ -20,6 +20,7 @@ from keepstep.app.overview import IntegrationView, view_integration
 from keepstep.domain.errors import InvalidInputError, KeepstepError, MissingError
 from keepstep.domain.ids import IntegrationId
 from keepstep.domain.integration import Integration, IntegrationState, ProjectRef
+from keepstep.ports.errors import NotThereError
 from keepstep.ports.people import Person
 from keepstep.ports.tracker import FieldKind, TrackerManifest
 from keepstep.ports.vault import VaultError
@@ -201,7 +202,8 @@ async def _save(
     except MissingError:
         raise
     except KeepstepError as error:
-        named = error.field if isinstance(error, InvalidInputError) else default_field
+        missing = "project" if isinstance(error, NotThereError) else default_field
+        named = error.field if isinstance(error, InvalidInputError) else missing
         return await _page(desk, Refused({_input(named, default_field): sentence(error)}, entered))
     return see(integration_path(desk.integration, then), "saved")
 
