@@ -208,9 +208,9 @@ def _checked(link: Link | None) -> Link | None:
     if link is None or _ACTIVE_SCHEME.match(link.href):
         return None
     href, title = _address(link.href), folded(link.title).strip()
-    if (href, title) == (link.href, link.title):
-        return link
-    return Link(href, (), title) if href else None
+    if not href:
+        return None
+    return link if (href, title) == (link.href, link.title) else Link(href, (), title)
 
 
 def _address(href: str) -> str:
@@ -242,7 +242,13 @@ def _spaced(pieces: Sequence[Run | None]) -> list[Run]:
 
 
 def _between(leaf: Text | LineBreak, before: Run, after: Run) -> Run:
-    return Run(leaf, before.marks & after.marks, before.link if before.link == after.link else None)
+    one_link = before.link == after.link and not (_is_bare(before) or _is_bare(after))
+    return Run(leaf, before.marks & after.marks, before.link if one_link else None)
+
+
+def _is_bare(run: Run) -> bool:
+    """An address that is its own link; two in a row are two links."""
+    return run.link is not None and isinstance(run.leaf, Text) and run.leaf.text == run.link.href
 
 
 def _joined(runs: Iterable[Run]) -> list[Run]:

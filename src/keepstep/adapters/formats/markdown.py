@@ -59,8 +59,8 @@ class Markdown:
         tail = ""
         for block in document.blocks:
             for written, source in self._written(block, previous):
-                led = source is not None and source.follows == previous
-                out += [source.lead if source and led else _between(before, block) if out else "", written]
+                gap = _between(before, block) if out else ""
+                out += [source.lead if source and _is_led(source, previous) else gap, written]
                 previous, tail = (source.text, source.tail) if source else ("", "")
                 before = block
         return "".join([*out, tail])
@@ -69,7 +69,7 @@ class Markdown:
         source = block.source
         own = source is not None and source.format == self.name
         # An indented block behind anything but its old neighbour may become part of it.
-        if own and source and (source.follows == previous or not source.text.startswith((" ", "\t"))):
+        if own and source and (_is_led(source, previous) or not source.text.startswith((" ", "\t"))):
             return [(source.text, source)]
         first = previous is None
         return [(self._block(normal, first=first), None) for normal in normalise(Document((block,))).blocks]
@@ -152,6 +152,11 @@ class Markdown:
 
     def _cell(self, cell: Cell) -> str:
         return self._careful(cell, str, in_cell=True).replace("|", "\\|")
+
+
+def _is_led(source: Source, previous: str | None) -> bool:
+    """It stands where it stood: what came before it then comes before it now."""
+    return source.follows == previous != ""
 
 
 def _between(before: Block | None, block: Block) -> str:

@@ -14,7 +14,7 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock, reference
 
-MAX_NESTING = 60
+MAX_NESTING = 30
 """Blocks nested deeper are kept as they are, unread; recursion stays far from Python's limit."""
 
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:")

@@ -46,13 +46,20 @@ class InlineReader:
         self.dialect = dialect
         self.acting = words_that_act(dialect)
         self.paired = _paired_tags(tokens)
+        self.codes = _code_tags(tokens)
         self.depth: dict[MarkType, int] = {}
         self.link: Link | None = None
         self.runs: list[Run] = []
 
     def inlines(self) -> tuple[Inline, ...]:
-        for at, token in enumerate(self.tokens):
-            self._token(at, token)
+        at = 0
+        while at < len(self.tokens):
+            end = self.codes.get(at)
+            if end is None:
+                self._token(at, self.tokens[at])
+            else:
+                self._add(Code(_words(self.tokens[at:end])))
+            at = at + 1 if end is None else end + 1
         return nest(self.runs)
 
     def _token(self, at: int, token: Token) -> None:
@@ -136,6 +143,21 @@ def _paired_tags(tokens: Sequence[Token]) -> frozenset[int]:
         elif opened.get(tag):
             paired |= {opened[tag].pop(), at}
     return frozenset(paired)
+
+
+def _code_tags(tokens: Sequence[Token]) -> dict[int, int]:
+    """Where tags of code begin and end that hold nothing but text."""
+    found: dict[int, int] = {}
+    opened: int | None = None
+    for at, token in enumerate(tokens):
+        if token.type == "html_inline" and token.content.lower() == "<code>":
+            opened = at
+        elif token.type == "html_inline" and token.content.lower() == "</code>" and opened is not None:
+            found[opened] = at
+            opened = None
+        elif token.type not in ("text", "text_special", "softbreak"):
+            opened = None
+    return found
 
 
 def _attribute(token: Token, name: str) -> str:

@@ -75,7 +75,12 @@ class InlineWriter:
             case Strong() | Emphasis() | Underline() | Strike():
                 return self._marked(type(inline), self.line(inline.children))
             case Code(text):
-                return code_span(text)
+                # What looks like the end of a label, `]:`, does so between backticks, too.
+                return (
+                    f"<code>{escaped(Text(text), self.dialect, full=True)}</code>"
+                    if self.care.full
+                    else code_span(text)
+                )
             case LineBreak():
                 return "<br>" if self.in_cell else "\\\n"
             case Link():

@@ -80,7 +80,7 @@ class ProductboardHtml:
                 out.append(_blocks(self.shown(Document((block,))).blocks, self.rich_2026_09))
                 before, tail = "", ""
             else:
-                out += [source.lead if source.follows == before else "", source.text]
+                out += [source.lead if source.follows == before != "" else "", source.text]
                 before, tail = source.text, source.tail
         return "".join([*out, tail])
 
