@@ -58,6 +58,16 @@ def carry_over(new: Document, old: Document, through: Through | None = None) -> 
     return Document(tuple(out))
 
 
+def carry_across(new: Document, old: Document, there: Through, here: Through) -> Document:
+    """What to write on this side, where `old` stands, when the other side has come to read `new`.
+
+    `there` and `here` are the round trips through the two formats: write a document, read it again. Use this rather
+    than `carry_over` wherever both formats are at hand: it aligns the two as this side would show them, so that a
+    block is rewritten only when its readers would see a difference.
+    """
+    return carry_over(here(new), old, lambda document: here(there(document)))
+
+
 def _pieces(block: Block, through: Through | None) -> tuple[Block, ...]:
     if through is None:
         return (block,)

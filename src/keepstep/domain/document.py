@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from keepstep.domain.carry import carry_over
+from keepstep.domain.carry import carry_across, carry_over
 from keepstep.domain.ids import markers_in
 from keepstep.domain.inlines import clean, normal_inlines
 from keepstep.domain.nodes import (
@@ -69,6 +69,7 @@ __all__ = [
     "Text",
     "Underline",
     "block_text",
+    "carry_across",
     "carry_over",
     "fresh",
     "links_in",

@@ -17,6 +17,7 @@ from keepstep.domain.document import (
     Rule,
     Strong,
     Text,
+    carry_across,
     carry_over,
     fresh,
     normalise,
@@ -185,6 +186,29 @@ def test_lost_formatting_comes_back_on_a_board_without_tables():
     assert gitlab.write(carry_over(plain_board.read(html), ticket, through)).startswith(
         "| a | b |\n|---|---|\n| 1 | 2 |\n\nNew"
     )
+
+
+@pytest.mark.parametrize("form", [board, plain_board], ids=["rich", "plain"])
+def test_an_edit_on_the_ticket_rewrites_one_block_of_a_poorer_feature(form):
+    """The ticket knows more than the feature can show; what the feature shows already is left as it stands."""
+
+    def there(document):
+        return gitlab.read(gitlab.write(document))
+
+    def here(document):
+        return form.read(form.write(document))
+
+    ticket = gitlab.read(MARKDOWN)
+    html = (
+        form.write(ticket)
+        .replace("</p>", "</p>\n")
+        .replace("<h2>Deep heading", "<h3>Deep  heading")
+        .replace("</h2>", "</h3>")
+    )
+    now = gitlab.read(MARKDOWN.replace("seven", "SEVEN"))
+    assert form.write(carry_across(now, form.read(html), there, here)) == html.replace(
+        "seven", "SEVEN"
+    ).replace("</p>\n<ol>", "</p><ol>")
 
 
 def test_many_equal_blocks_are_aligned_in_time():
