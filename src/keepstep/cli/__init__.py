@@ -10,8 +10,9 @@ import typer
 from psycopg_pool import PoolTimeout
 
 from keepstep.bootstrap import EmbeddedDatabaseError
-from keepstep.cli import running
+from keepstep.cli import doctor, integrations, links, people, running, trackers
 from keepstep.domain.errors import KeepstepError
+from keepstep.ports.vault import VaultError
 from keepstep.settings import SettingsError
 
 app = typer.Typer(
@@ -21,7 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-running.add_to(app)
+for _part in (running, doctor, people, integrations, links, trackers):
+    _part.add_to(app)
 
 
 def main() -> None:
@@ -29,13 +31,17 @@ def main() -> None:
         app()
     except (SettingsError, EmbeddedDatabaseError, KeepstepError) as error:
         _fail(str(error))
+    except VaultError as error:
+        _fail(f"{error} See `keepstep doctor`.")
     except (psycopg.OperationalError, PoolTimeout) as error:
         first_line = str(error).strip().split("\n")[0]
         _fail(f"The database does not answer: {first_line}. Check KEEPSTEP_DATABASE_URL.")
+    except psycopg.Error as error:
+        _fail(f"The database refuses: {str(error).strip()} See `keepstep doctor`.")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _fail(message: str) -> None:
-    print(f"keepstep: {message}", file=sys.stderr)  # noqa: T201
+    print(f"keepstep: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
     sys.exit(1)
