@@ -12,6 +12,7 @@ from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.domain.integration import IntegrationState
 from keepstep.domain.link import LinkState
 from keepstep.ports.storage import Storage
+
 from storage_cases import NOW, at, integration, link, notice
 
 pytest_plugins = ["storages"]
@@ -93,13 +94,13 @@ async def test_unhandled_rows_come_oldest_first_and_only_the_named_ones_get_hand
     rows = await _unhandled(filled, link(1).id)
     assert [row.received_at for row in rows] == [at(1), at(5)]
     async with filled.begin() as uow:
-        assert await uow.inbox.waiting(_HOME) == 4
+        assert await uow.inbox.waiting(_HOME) == 3
         await uow.inbox.mark_handled([rows[0].id], NOW)
         await uow.inbox.mark_handled([], NOW)
         await uow.commit()
     assert await _unhandled(filled, link(1).id) == [rows[1]]
     async with filled.begin() as uow:
-        assert await uow.inbox.waiting(_HOME) == 3
+        assert await uow.inbox.waiting(_HOME) == 2
 
 
 async def test_a_notice_for_nothing_of_ours(filled: Storage):
@@ -174,8 +175,9 @@ async def test_pruning_drops_what_is_handled_or_matched_nothing(filled: Storage)
         await uow.inbox.mark_handled([row.id for row in rows], at(5))
         assert await uow.inbox.prune(at(10)) == 2
         assert await uow.inbox.prune(at(10)) == 0
-        assert await uow.inbox.waiting(_HOME) == 2
+        assert await uow.inbox.waiting(_HOME) == 1
         assert len(await uow.inbox.unhandled(link(2).id)) == 1
+        assert await uow.inbox.prune(at(11)) == 1, "the unmatched one that was young enough before"
 
 
 async def test_a_click_is_answered_once(filled: Storage):

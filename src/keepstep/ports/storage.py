@@ -117,7 +117,7 @@ class Inbox(Protocol):
         """Last webhook per integration and side, unlinked ones included."""
 
     async def waiting(self, integration: IntegrationId) -> int:
-        """Unhandled notices."""
+        """Unhandled notices of Links; those that match no Link are not waiting for anything."""
 
     async def prune(self, before: datetime, unmatched_before: datetime | None = None) -> int:
         """Drop handled notices received before `before`, and unmatched ones before `unmatched_before` (default: the

@@ -80,7 +80,10 @@ class MemoryInbox:
         return _by_side(self._transaction.state.received)
 
     async def waiting(self, integration: IntegrationId) -> int:
-        return sum(notice.integration_id == integration for notice in self._unhandled())
+        return sum(
+            notice.integration_id == integration and notice.link_id is not None
+            for notice in self._unhandled()
+        )
 
     async def prune(self, before: datetime, unmatched_before: datetime | None = None) -> int:
         state = await self._transaction.write()

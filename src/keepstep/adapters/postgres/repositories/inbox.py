@@ -114,7 +114,9 @@ class PostgresInbox:
 
     async def waiting(self, integration: IntegrationId) -> int:
         cursor = await self._connection.execute(
-            "SELECT count(*) FROM inbox WHERE integration_id = %s AND handled_at IS NULL", (integration,)
+            "SELECT count(*) FROM inbox"
+            " WHERE integration_id = %s AND handled_at IS NULL AND link_id IS NOT NULL",
+            (integration,),
         )
         row = await cursor.fetchone()
         return row[0] if row else 0
