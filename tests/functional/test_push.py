@@ -344,6 +344,20 @@ async def test_a_cell_that_a_late_answer_overwrote_is_repaired(world):
     await world.until(lambda: _is_connected(world, integration, feature))
 
 
+async def test_the_poll_mends_cells_that_no_link_explains(world):
+    integration = await world.connect()
+    feature, _, _ = await world.pushed(integration)
+    stray = (await world.features())[5]
+    column = integration.registrations.column
+    body = {"data": {"fields": {"connection": {"state": "progress"}}}}
+    for entity in (feature, stray):
+        path = f"/v2/plugin-integrations/{column}/connections/{entity['id']}"
+        await world.board("PUT", path, body, token=BOARD_TOKEN)
+    await world.poll(integration)
+    await world.until(lambda: _is_connected(world, integration, feature))
+    assert await world.cell(integration, stray["id"]) == {"state": "initial"}
+
+
 async def test_a_person_does_not_wait_for_the_backoff():
     rules = replace(QUICK, first_retry=timedelta(hours=1), longest_retry=timedelta(hours=1))
     async with open_world(rules) as world:

@@ -36,7 +36,7 @@ async def bear(work: Work, error: OutsideError) -> None:
             await _credential_lost(work, error)
         case RateLimitedError():
             await _try_later(work, error, error.retry_after, attempts=work.link.attempts)
-        case RejectedError() if work.link.ticket is None:
+        case RejectedError() if work.link.state is LinkState.PUSHING:
             await give_up_push(work, "rejected", str(error), _CURE_PERSON)
         case StaleError():
             await _try_later(work, error, timedelta(seconds=1), attempts=work.link.attempts + 1)
@@ -47,12 +47,13 @@ async def bear(work: Work, error: OutsideError) -> None:
 
 
 async def _fail(work: Work, error: OutsideError, *, weight: int) -> None:
+    """A Link that is being unlinked is never set aside: it would come back to life. It is tried for ever."""
     rules, attempts = work.ctx.rules, work.link.attempts + weight
-    if work.link.ticket is None and work.link.state is LinkState.PUSHING:
+    if work.link.state is LinkState.PUSHING:
         if work.now - (work.link.pushed_at or work.link.created_at) >= rules.push_limit:
             await give_up_push(work, "gave up", str(error), _CURE_PERSON)
             return
-    elif attempts >= rules.attempts:
+    elif attempts >= rules.attempts and work.link.state is not LinkState.UNLINKING:
         await _set_aside(work, error)
         return
     await _try_later(work, error, backoff(work.ctx, attempts), attempts=attempts)
@@ -66,7 +67,7 @@ def backoff(ctx: Context, attempts: int) -> timedelta:
 
 async def _try_later(work: Work, error: OutsideError, wait: timedelta, *, attempts: int) -> None:
     retry_at = work.now + wait
-    if work.link.ticket is None and work.link.state is LinkState.PUSHING:
+    if work.link.state is LinkState.PUSHING:
         limit = (work.link.pushed_at or work.link.created_at) + work.ctx.rules.push_limit
         retry_at = min(retry_at, max(limit, work.now + timedelta(milliseconds=200)))
     trouble = Trouble("waiting", str(error), work.now, _CURE_RETRY)

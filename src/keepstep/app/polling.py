@@ -8,10 +8,12 @@ contain are looked up by id, so that a deletion which nobody announces is notice
 from collections.abc import Sequence
 from datetime import datetime
 
+from keepstep.app.cells import cell_of
 from keepstep.app.context import Context
 from keepstep.app.failures import pause_for_credential
 from keepstep.app.opening import open_board, open_tracker
 from keepstep.app.receive import wake_all
+from keepstep.domain.column import INITIAL, CellState
 from keepstep.domain.events import Notice, NoticeKind, Source, Timer, TimerKind
 from keepstep.domain.feature import PUSHABLE_TYPES
 from keepstep.domain.fields import Side, Snapshot
@@ -69,6 +71,8 @@ async def _poll(ctx: Context, integration: Integration, side: Side) -> int:
     looked_up = await _is_look_up_due(ctx, integration, side)
     if looked_up:
         news += await _look_up_the_rest(ctx, integration, side, set(shown))
+    if side is Side.FEATURE:
+        news += await _mend_cells(ctx, integration)
     async with ctx.storage.begin() as uow:
         await uow.marks.set(integration.id, side, started)
         if looked_up:
@@ -164,6 +168,32 @@ async def _look_up_the_rest(ctx: Context, integration: Integration, side: Side, 
             lost = [_subject(each, side) for each in rest if _subject(each, side) not in shown]
             unknown = [each for each in lost if not _is_lost_already(rest, side, each)]
             news += await _store_news(ctx, integration, side, shown, gone=unknown)
+
+
+async def _mend_cells(ctx: Context, integration: Integration) -> int:
+    """Cells in `progress` or `error` that our Links do not explain: the Link looks again, a stray spinner goes.
+
+    An error without a Link is the answer to a click while nothing could be pushed; the person dismisses it.
+    """
+    column = integration.registrations.column
+    if column is None:
+        return 0
+    columns = (await open_board(ctx, integration)).columns
+    unsettled, woken = await columns.list_unsettled(column), []
+    for feature, cell in unsettled.items():
+        async with ctx.storage.begin() as uow:
+            link = await uow.links.find_open(integration.id, feature)
+            if link is not None and cell_of(ctx, link) != cell:
+                kind, now = NoticeKind.CELL, ctx.clock.now()
+                await uow.inbox.add(
+                    Notice(integration.id, kind, Source.POLL, now, Side.FEATURE, feature, link.id)
+                )
+                woken.append(link.id)
+                await uow.commit()
+        if link is None and cell.state is CellState.PROGRESS:
+            await columns.put_cell(column, feature, INITIAL)
+    await wake_all(ctx, woken)
+    return len(woken)
 
 
 def _is_lost_already(links: Sequence[Link], side: Side, subject: str) -> bool:

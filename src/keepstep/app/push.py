@@ -96,8 +96,9 @@ async def _open_link(
         try:
             async with ctx.storage.begin() as uow:
                 link, is_new = await uow.links.add_or_find(fresh)
-                if not is_new:
-                    link = await uow.links.save(_pushed_again(link, came_at))
+                again = link if is_new else _pushed_again(link, came_at)
+                if again != link:
+                    link = await uow.links.save(again)
                 opened = await uow.clicks.add(Click(link.id, came_at))
                 await uow.inbox.add(_notice(integration, link, NoticeKind.PUSH, wire, came_at))
                 reason = "Pushed with the button."

@@ -3,7 +3,7 @@
 Every method may raise the errors of `keepstep.ports.errors`; extra ones are named.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -77,6 +77,9 @@ class Columns(Protocol):
         """Takes all its buttons with it. One that is gone already counts as removed."""
 
     async def fetch_cell(self, column: str, feature: FeatureId) -> Cell: ...
+
+    async def list_unsettled(self, column: str) -> Mapping[FeatureId, Cell]:
+        """The cells that show `progress` or `error`."""
 
     async def put_cell(self, column: str, feature: FeatureId, cell: Cell) -> None:
         """Replaces the whole state; `initial` brings the button back."""

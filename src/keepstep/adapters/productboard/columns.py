@@ -1,5 +1,6 @@
 """Columns (plugin integrations), their cells (connections), and subscriptions (webhooks)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from keepstep.adapters.http import Call, segment
@@ -92,6 +93,21 @@ class ProductboardColumns:
         )
         reply, data = await self._client.fetch(call)
         return cell_from_wire(reply.parse(CellWire, data).fields.connection)
+
+    async def list_unsettled(self, column: str) -> Mapping[FeatureId, Cell]:
+        call = Call(
+            "GET",
+            f"{_COLUMNS}/{segment(column)}/connections",
+            "the column's cells",
+            params=(("state[]", "progress"), ("state[]", "error")),
+            right="plugin-integrations:read",
+        )
+        found: dict[FeatureId, Cell] = {}
+        async for reply, page in self._client.pages(call):
+            for each in page:
+                wire = reply.parse(CellWire, each)
+                found[FeatureId(wire.id)] = cell_from_wire(wire.fields.connection)
+        return found
 
     async def put_cell(self, column: str, feature: FeatureId, cell: Cell) -> None:
         await self._client.send(

@@ -182,6 +182,8 @@ class ConnectionFieldsWire(Wire):
 
 
 class CellWire(Wire):
+    id: str = ""
+    """The entity's id; in lists."""
     fields: ConnectionFieldsWire
 
 
