@@ -35,8 +35,8 @@ dev-init: $(VENV)/.dev ## the same, with tests and linters
 demo: $(VENV)/.runtime ## run the service and both emulators on this machine
 	@exec $(BIN)/keepstep demo
 
-test: $(VENV)/.dev ## run every test
-	$(BIN)/pytest
+test: $(VENV)/.dev ## run every test, two files at a time
+	$(BIN)/pytest -n 2 --dist loadfile
 
 unit: $(VENV)/.dev ## the fast tests: rules, text, use cases in memory
 	$(BIN)/pytest -q tests/unit tests/architecture

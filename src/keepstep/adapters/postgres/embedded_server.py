@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from keepstep.adapters.postgres.embedded_binaries import Binaries, EmbeddedDatabaseError, one_line
 
