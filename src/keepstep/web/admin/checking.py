@@ -37,7 +37,7 @@ async def _try_board(ctx: Context, form: FormData, draft: ConnectDraft) -> str:
     refuse_missing("Productboard", found.facts.missing)
     return (
         f"Productboard accepts this token: {found.facts.name}, {len(found.statuses)} feature statuses. "
-        "It may read and change features, and make columns and webhooks."
+        "It reads all that is needed; whether it may also write shows when the column is made."
     )
 
 
@@ -50,4 +50,4 @@ async def _try_tracker(ctx: Context, form: FormData, draft: ConnectDraft) -> str
     refuse_missing(manifest.name, facts.missing)
     until = f", until {facts.expires_on}" if facts.expires_on else ""
     version = f" ({manifest.name} {facts.version})" if facts.version else ""
-    return f"{manifest.name} accepts this token of {facts.user}{until}{version}. It has the rights that are needed."
+    return f"{manifest.name} accepts this token of {facts.user}{until}{version}. No right was found missing."
