@@ -144,9 +144,10 @@ def _widest(runs: Sequence[Run], at: int) -> tuple[int, Link | MarkType | None]:
 def normal_inlines(children: Iterable[Inline], *, breaks: bool = True) -> tuple[Inline, ...]:
     """The normal form of one line or paragraph. Without `breaks`, hard breaks become spaces (headings)."""
     pieces: list[Run | None] = []  # None stands for white space; its marks are decided by its neighbours
-    for run in flatten(children):
+    # Joined first: how the text was cut into pieces must not matter.
+    for run in _joined(flatten(children)):
         pieces += _pieces(run, breaks=breaks)
-    return nest(_joined(_linked(_joined(_spaced(pieces)))))
+    return nest(_joined(_linked(_recognised(_joined(_spaced(pieces))))))
 
 
 def _pieces(run: Run, *, breaks: bool) -> list[Run | None]:
@@ -171,17 +172,8 @@ def _pieces(run: Run, *, breaks: bool) -> list[Run | None]:
 
 
 def _text_pieces(run: Run, text: str, live: frozenset[str]) -> list[Run | None]:
-    if "⟦" not in text:
-        core = text.strip(" ")
-        return _edged(text, [Run(Text(core, live), run.marks, run.link)] if core else [])
-    out: list[Run | None] = []
-    for index, part in enumerate(_PLACEHOLDER.split(text)):
-        if index % 2:
-            out.append(Run(Opaque(part), run.marks, run.link))
-        elif part:
-            core = part.strip(" ")
-            out += _edged(part, [Run(Text(core, live), run.marks, run.link)] if core else [])
-    return out
+    core = text.strip(" ")
+    return _edged(text, [Run(Text(core, live), run.marks, run.link)] if core else [])
 
 
 def _edged(text: str, inner: list[Run | None]) -> list[Run | None]:
@@ -270,6 +262,20 @@ def _merged(group: Sequence[Run]) -> Run:
         return Run(Text("".join(text.text for text in texts), live), group[0].marks, group[0].link)
     code = "".join(run.leaf.text for run in group if isinstance(run.leaf, Code))
     return Run(Code(code), group[0].marks, group[0].link)
+
+
+def _recognised(runs: Iterable[Run]) -> list[Run]:
+    """Placeholders in the text are what they stand for."""
+    out: list[Run] = []
+    for run in runs:
+        if not isinstance(run.leaf, Text) or "⟦" not in run.leaf.text:
+            out.append(run)
+            continue
+        for index, part in enumerate(_PLACEHOLDER.split(run.leaf.text)):
+            if part:
+                leaf = Opaque(part) if index % 2 else Text(part, run.leaf.live)
+                out.append(Run(leaf, run.marks, run.link))
+    return out
 
 
 def _linked(runs: Iterable[Run]) -> list[Run]:

@@ -55,6 +55,11 @@ def escaped(text: Text, dialect: Dialect, *, full: bool = False) -> str:
     return _odd_spaces("".join(out))
 
 
+def fully_escaped(text: str) -> str:
+    """For places where nothing acts: no shields, every sign escaped."""
+    return _odd_spaces(_plain(text, full=True))
+
+
 def _plain(text: str, *, full: bool) -> str:
     if full:
         return _FULL.sub(r"\\\g<0>", text)

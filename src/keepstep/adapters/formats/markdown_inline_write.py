@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from keepstep.adapters.formats.markdown_dialect import Dialect
-from keepstep.adapters.formats.markdown_escape import address, code_span, escaped, title
+from keepstep.adapters.formats.markdown_escape import address, code_span, escaped, fully_escaped, title
 from keepstep.domain.inlines import MarkType, placeholder
 from keepstep.domain.nodes import (
     Code,
@@ -76,11 +76,7 @@ class InlineWriter:
                 return self._marked(type(inline), self.line(inline.children))
             case Code(text):
                 # What looks like the end of a label, `]:`, does so between backticks, too.
-                return (
-                    f"<code>{escaped(Text(text), self.dialect, full=True)}</code>"
-                    if self.care.full
-                    else code_span(text)
-                )
+                return f"<code>{fully_escaped(text)}</code>" if self.care.full else code_span(text)
             case LineBreak():
                 return "<br>" if self.in_cell else "\\\n"
             case Link():
