@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keepstep.app import links, manage
+from keepstep.app.proposals import propose
 from keepstep.domain.events import Act
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.link import LinkState
@@ -482,3 +483,30 @@ async def test_edits_of_one_paragraph_follow_the_rule_and_the_loser_is_kept(worl
     assert (entry.side, "<b>read</b>" in entry.before) == (Side.FEATURE, True)
     await links.put_back(world.ctx, entry.id, "tester")
     await world.until(lambda: _describes(world, issue["iid"], "**read** their board"))
+
+
+async def test_an_open_decision_shows_what_either_choice_leads_to(world):
+    integration = await world.connect()
+    policy = integration.policy
+    asking = {**policy.fields, Field.DESCRIPTION: FieldPolicy(rule=ConflictRule.ASK)}
+    changes = manage.Changes(policy=replace(policy, fields=asking))
+    integration = await manage.change(world.ctx, integration.id, changes, "tester")
+    feature, issue, link = await world.pushed(integration)
+    before = (await world.feature(feature["id"]))["fields"]["description"]
+    world.worker_runs = False
+    await world.edit_feature(feature["id"], description=before.replace("<b>read and edit</b>", "<b>read</b>"))
+    text = (
+        issue["description"].replace("**read and edit**", "**browse**").replace("- Queue", "- Always queue")
+    )
+    await world.edit_issue(issue["iid"], description=text)
+    await asyncio.sleep(0.1)
+    world.worker_runs = True
+    link = await world.until(lambda: _link_in(world, integration, feature, LinkState.IN_CONFLICT))
+    proposed = (await propose(world.ctx, integration, link))[Field.DESCRIPTION]
+    assert "**read** their" in proposed[Side.FEATURE].ticket
+    assert "<b>browse</b> their" in proposed[Side.TICKET].feature
+    assert all("Always queue" in pair.feature and "Always queue" in pair.ticket for pair in proposed.values())
+    await links.decide(world.ctx, link.id, Field.DESCRIPTION, Side.FEATURE, "tester")
+    await world.until(lambda: _describes(world, issue["iid"], "**read** their"))
+    await world.until(lambda: _feature_says(world, feature["id"], "Always queue"))
+    assert (await world.issue(issue["iid"]))["description"] == proposed[Side.FEATURE].ticket

@@ -318,5 +318,5 @@ def _field_view(link: Link, integration: Integration, name: Field, journal: Sequ
 
 def _why(integration: Integration, name: Field, last: Entry | None) -> str:
     policy = integration.policy.of(name)
-    rule = f"Goes {policy.direction}; when both sides change it: {policy.rule}."
+    rule = f"Direction: {policy.direction}. When both sides change it: {policy.rule}."
     return f"{last.reason or last.act} {rule}" if last else f"As it was when the two were linked. {rule}"

@@ -1,5 +1,6 @@
 """One Link: both sides, why each value is what it is, what to decide, and what was done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from keepstep.app import links
 from keepstep.app.context import Context
 from keepstep.app.opening import open_tracker
 from keepstep.app.overview import FieldView, LinkView, view_link
+from keepstep.app.proposals import propose
 from keepstep.domain.document import split_footers
 from keepstep.domain.errors import InvalidInputError, KeepstepError
 from keepstep.domain.events import Act
@@ -40,6 +42,8 @@ class ShownField:
     ticket_change: Parts
     why: str
     """Who or what gave it this value, and the rule for the next change."""
+    outcomes: Mapping[Side, str]
+    """Of an open decision: the ticket's text for either choice, without Keepstep's own lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,27 @@ async def show_link(request: Request, ctx: Context, link_id: LinkId) -> ShownLin
     names = await StatusDirectory.of(request).names(ctx, view.integration, [view.link], view.journal)
     entries = show_entries(view.journal, {view.link.id: view.link}, names, view.tracker_name)
     view = replace(view, fields=[await _without_footer(ctx, view, each) for each in view.fields])
-    fields = [_shown(each, names, view.integration.policy.of(each.field)) for each in view.fields]
+    outcomes = await _outcomes(ctx, view)
+    fields = [
+        _shown(each, names, view.integration.policy.of(each.field), outcomes.get(each.field, {}))
+        for each in view.fields
+    ]
     return ShownLink(view, fields, list(entries))
+
+
+async def _outcomes(ctx: Context, view: LinkView) -> Mapping[Field, Mapping[Side, str]]:
+    try:
+        proposed = await propose(ctx, view.integration, view.link)
+        text = (await open_tracker(ctx, view.integration)).text if proposed else None
+    except (KeepstepError, VaultError):
+        return {}
+    return {
+        name: {
+            side: text.write(split_footers(text.read(pair.ticket))[0]).strip() for side, pair in pairs.items()
+        }
+        for name, pairs in proposed.items()
+        if text is not None
+    }
 
 
 async def _without_footer(ctx: Context, view: LinkView, each: FieldView) -> FieldView:
@@ -71,7 +94,9 @@ async def _without_footer(ctx: Context, view: LinkView, each: FieldView) -> Fiel
     return replace(each, ticket=ticket.strip(), base_ticket=base.strip())
 
 
-def _shown(each: FieldView, names: StatusNames, policy: FieldPolicy) -> ShownField:
+def _shown(
+    each: FieldView, names: StatusNames, policy: FieldPolicy, outcomes: Mapping[Side, str]
+) -> ShownField:
     words = {
         key: _words(each.field, side, value, names)
         for key, side, value in (
@@ -89,6 +114,7 @@ def _shown(each: FieldView, names: StatusNames, policy: FieldPolicy) -> ShownFie
         feature_change=difference(words["base_feature"], words["feature"]) if each.undecided else (),
         ticket_change=difference(words["base_ticket"], words["ticket"]) if each.undecided else (),
         why=_why(each, policy),
+        outcomes=outcomes,
     )
 
 
