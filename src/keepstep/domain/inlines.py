@@ -35,7 +35,8 @@ _SPACES = re.compile(r"[ \t\n\r\f]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """What XML 1.0 has no way to write or advises against; Productboard checks markup as XML."""
 _PLACEHOLDER = re.compile(r"⟦([^⟦⟧\n]{1,60} [0-9a-f]{8})⟧")
-_ADDRESS = re.compile(r"(?<![A-Za-z0-9])https?://[^\s<>\"`⟦⟧]+", re.IGNORECASE)
+ADDRESS = re.compile(r"(?<![A-Za-z0-9])https?://[^\s<>\"`⟦⟧]+", re.IGNORECASE)
+"""A bare web address; punctuation at its end is cut off afterwards."""
 _ACTIVE_SCHEME = re.compile(r"\s*(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
 
 
@@ -292,7 +293,7 @@ def _linked(runs: Iterable[Run]) -> list[Run]:
 def _with_addresses(run: Run, leaf: Text) -> list[Run]:
     out: list[Run] = []
     at = 0
-    for found in _ADDRESS.finditer(leaf.text):
+    for found in ADDRESS.finditer(leaf.text):
         address = _without_punctuation(found.group())
         if address.endswith("//"):
             continue

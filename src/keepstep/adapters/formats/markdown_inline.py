@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from markdown_it.token import Token
 
 from keepstep.adapters.formats.markdown_dialect import Dialect, words_that_act
-from keepstep.domain.inlines import MarkType, Run, nest, opaque_label
+from keepstep.domain.inlines import ADDRESS, MarkType, Run, nest, opaque_label
 from keepstep.domain.nodes import (
     Code,
     Emphasis,
@@ -65,7 +65,9 @@ class InlineReader:
     def _token(self, at: int, token: Token) -> None:
         kind = token.type
         if kind == "text":
-            self._add(Text(token.content, frozenset(self.acting.findall(token.content))))
+            # Inside an address nothing acts.
+            words = self.acting.findall(ADDRESS.sub(" ", token.content))
+            self._add(Text(token.content, frozenset(words)))
         elif kind == "html_inline":
             self._tag(at, token.content)
         elif kind == "softbreak":
