@@ -273,7 +273,7 @@ def test_a_removal_is_finished(crashed: Crash):
 
 def test_then_nothing_waits_and_no_ticket_is_one_too_many(crashed: Crash):
     """Also when everything that was still under way outside has been carried out."""
-    crashed.site.wait_until_quiet(40)
+    crashed.site.wait_until_quiet(15)
     assert len(crashed.site.tracker.made_by_us()) == len(PUSHES)
     assert crashed.site.api("GET", f"/integrations/{crashed.main['id']}")["waiting"] == 0
 

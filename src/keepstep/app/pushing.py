@@ -9,11 +9,9 @@ from keepstep.app.sync import synchronise
 from keepstep.app.work import Work
 from keepstep.domain.events import Act, Timer, TimerKind
 from keepstep.domain.feature import PUSHABLE_TYPES, Feature
-from keepstep.domain.fields import Field, Side, Snapshot, normal_title
-from keepstep.domain.ids import StatusId
+from keepstep.domain.fields import Side, Snapshot
 from keepstep.domain.link import Base, CreateIntent, Intent, LinkState
-from keepstep.domain.plan import with_value
-from keepstep.domain.policy import Direction
+from keepstep.domain.plan import draft_of, with_value
 from keepstep.domain.ticket import Ticket, TicketDraft
 from keepstep.ports.errors import NotThereError, OutsideError, RejectedError
 from keepstep.ports.storage import TicketTakenError
@@ -67,13 +65,12 @@ async def _look_for_ours(work: Work) -> Ticket | None:
 
 
 async def _create(work: Work, feature: Feature) -> None:
-    draft = make_draft(work, feature)
-    drafted = Snapshot(draft.title, draft.description, draft.status)
+    drafted = draft_of(work.rules, work.integration.policy, feature.snapshot)
     work.change(intent=Intent(create=CreateIntent(work.now, feature.snapshot, drafted)), retry_at=None)
     await work.save()
     await work.fence()
     try:
-        ticket = await work.sides.tracker.tickets.create_ticket(work.project, draft)
+        ticket = await work.sides.tracker.tickets.create_ticket(work.project, _draft(work, drafted))
     except OutsideError as error:
         if not error.doubt:
             work.change(intent=Intent())
@@ -81,20 +78,11 @@ async def _create(work: Work, feature: Feature) -> None:
     await _attach(work, ticket, Act.CREATED)
 
 
-def make_draft(work: Work, feature: Feature) -> TicketDraft:
-    """The ticket as it would be created; fields whose direction never leads to the ticket stay empty."""
-    policy, rules = work.integration.policy, work.rules
-    outward = {
-        name: policy.of(name).direction is Direction.ONCE or policy.of(name).direction.allows(Side.TICKET)
-        for name in Field
-    }
-    title = rules[Field.TITLE].carry(Side.FEATURE, feature.title, "") or "Untitled feature"
-    text = feature.description if outward[Field.DESCRIPTION] else ""
-    status = rules[Field.STATUS].carry(Side.FEATURE, feature.snapshot.value(Field.STATUS), "")
+def _draft(work: Work, drafted: Snapshot) -> TicketDraft:
     return TicketDraft(
-        title=normal_title(title),
-        description=work.rules[Field.DESCRIPTION].carry(Side.FEATURE, text, "") or "",
-        status=StatusId(status) if status and outward[Field.STATUS] else None,
+        title=drafted.title,
+        description=drafted.description,
+        status=drafted.status,
         marker=work.link.marker,
         defaults=work.integration.defaults,
     )
@@ -113,7 +101,7 @@ async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
         async with work.ctx.storage.begin() as uow:
             work.link = await uow.links.save(work.link)
             since = work.now - _KEPT_UNMATCHED
-            await uow.inbox.adopt(work.integration.id, ticket.ref.id, work.link.id, since)
+            early = await uow.inbox.adopt(work.integration.id, ticket.ref.id, work.link.id, since)
             await uow.journal.add(*work.journal)
             if act is Act.ADOPTED:
                 later = Timer(
@@ -126,6 +114,8 @@ async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
             f"{ticket.ref.label} belongs to another feature: {taken.owner.feature_title}."
         ) from taken
     work.journal = []
+    if early:
+        await work.ctx.jobs.wake_link(work.link.id)
     await synchronise(work, read=frozenset() if act is Act.CREATED else frozenset(Side))
 
 
