@@ -7,10 +7,11 @@ from keepstep.app.context import Context
 from keepstep.app.discover import BoardAccess, TrackerAccess, open_board, open_tracker
 from keepstep.domain.document import Document
 from keepstep.domain.feature import PUSHABLE_TYPES, Feature
-from keepstep.domain.fields import Field, Side
+from keepstep.domain.fields import Field
 from keepstep.domain.footer import footer_blocks
-from keepstep.domain.ids import LinkId, marker_of
-from keepstep.domain.policy import Direction, SyncPolicy
+from keepstep.domain.ids import LinkId, StatusId, marker_of
+from keepstep.domain.plan import draft_of, goes_out
+from keepstep.domain.policy import SyncPolicy
 from keepstep.domain.rules import DescriptionRule, field_rules
 from keepstep.domain.ticket import TicketStatus
 from keepstep.ports.tracker import Tracker
@@ -52,33 +53,26 @@ def preview(
     tracker = open_tracker(ctx, access)
     description = DescriptionRule(ctx.outside.board_text(), tracker.text, (), marker_of(_ANY_LINK))
     rules = field_rules(policy.status_map, description, tracker.manifest.title_limit)
-    outward = {each: _goes_out(policy, each) for each in Field}
-    text = feature.description if outward[Field.DESCRIPTION] else ""
-    status, reason = _status(feature, policy, statuses, goes_out=outward[Field.STATUS])
+    drafted = draft_of(rules, policy, feature.snapshot)
+    status, reason = _status(feature, policy, statuses, drafted.status)
     return Preview(
         feature=feature,
-        title=rules[Field.TITLE].carry(Side.FEATURE, feature.title, "") or "Untitled feature",
-        description=(rules[Field.DESCRIPTION].carry(Side.FEATURE, text, "") or "").strip(),
+        title=drafted.title,
+        description=drafted.description.strip(),
         footer=_footer(ctx, tracker, feature),
         status=status,
         status_reason=reason,
-        left_out=[each for each in Field if each is not Field.TITLE and not outward[each]],
+        left_out=[each for each in Field if each is not Field.TITLE and not goes_out(policy, each)],
     )
 
 
-def _goes_out(policy: SyncPolicy, name: Field) -> bool:
-    direction = policy.of(name).direction
-    return direction is Direction.ONCE or direction.allows(Side.TICKET)
-
-
 def _status(
-    feature: Feature, policy: SyncPolicy, statuses: Sequence[TicketStatus], *, goes_out: bool
+    feature: Feature, policy: SyncPolicy, statuses: Sequence[TicketStatus], wanted: StatusId | None
 ) -> tuple[TicketStatus | None, str]:
-    if not goes_out:
+    if not goes_out(policy, Field.STATUS):
         return None, "The status does not go to tickets."
     if feature.status is None:
         return None, "The feature has no status."
-    wanted = policy.status_map.translate(feature.status.id, Side.TICKET)
     found = next((each for each in statuses if each.id == wanted), None)
     return found, "" if found else f"“{feature.status.name}” is not mapped."
 

@@ -22,7 +22,7 @@ from keepstep.domain.merge import (
     Write,
     merge_field,
 )
-from keepstep.domain.policy import FieldPolicy, SyncPolicy
+from keepstep.domain.policy import Direction, FieldPolicy, SyncPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,28 @@ def make_plan(
                 write = PlannedWrite(name, target, value, present.of(target), source, reason, loser)
                 plan = replace(plan, writes=(*plan.writes, write))
     return plan
+
+
+def goes_out(policy: SyncPolicy, name: Field) -> bool:
+    """A new ticket gets this field of its feature."""
+    direction = policy.of(name).direction
+    return direction is Direction.ONCE or direction.allows(Side.TICKET)
+
+
+def draft_of(rules: Mapping[Field, FieldRule], policy: SyncPolicy, feature: Snapshot) -> Snapshot:
+    """What a new ticket of this feature would show: a title always, the other fields as far as they go out."""
+
+    def carried(name: Field, value: str) -> str:
+        return rules[name].carry(Side.FEATURE, value, "") or ""
+
+    status = carried(Field.STATUS, feature.value(Field.STATUS)) if goes_out(policy, Field.STATUS) else ""
+    return Snapshot(
+        title=carried(Field.TITLE, feature.title) or "Untitled feature",
+        description=carried(
+            Field.DESCRIPTION, feature.description if goes_out(policy, Field.DESCRIPTION) else ""
+        ),
+        status=StatusId(status) if status else None,
+    )
 
 
 def _with_merge(
