@@ -7,6 +7,11 @@ import structlog
 
 _QUIET = ("uvicorn.access", "httpx", "httpcore", "procrastinate", "psycopg.pool")
 
+# structlog's own choices, both for people and for machines, print the local variables of every frame: our tokens.
+_JSON_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 
 def configure_logging(*, json_lines: bool, level: str) -> None:
     shared: list[structlog.typing.Processor] = [
@@ -17,9 +22,11 @@ def configure_logging(*, json_lines: bool, level: str) -> None:
     ]
     final: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if json_lines:
-        final += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        final += [_JSON_TRACEBACKS, structlog.processors.JSONRenderer()]
     else:
-        final.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        colors = sys.stderr.isatty()
+        plain = structlog.dev.plain_traceback
+        final.append(structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
