@@ -1,0 +1,161 @@
+"""`python -m bench [--quick] [--json FILE]`: measure, print, stop everything. Exit code 1 when a step failed."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench import answers, changes, resting, starting, throughput
+from bench.edits import Way
+from bench.figures import BenchError, Figure
+from bench.noise import Noise, listen_to_the_machine, machine
+from bench.stage import Column, Stage, open_stage
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much of everything."""
+
+    starts: int
+    clicks: int
+    pairs: int
+    """Of the column that is measured alone."""
+    webhook_repeats: int
+    webhook_seconds: float
+    edits: int
+    call_repeats: int
+    columns: int
+    """Of the throughput with several tokens."""
+    pairs_per_column: int
+    drains: int
+    idle_seconds: float
+
+
+FULL = Scale(3, 30, 60, 3, 5.0, 45, 4, 6, 30, 3, 15.0)
+QUICK = Scale(1, 3, 12, 1, 1.5, 9, 1, 2, 8, 1, 2.0)
+
+_Step = Callable[[], Awaitable[Sequence[Figure]]]
+
+
+class Report:
+    """Prints each part as soon as it is measured and goes on after one that failed."""
+
+    def __init__(self, only: str = "") -> None:
+        self._only = only.lower()
+        self.parts: dict[str, list[Figure]] = {}
+        self.failures: list[str] = []
+        self.began = time.monotonic()
+
+    async def part(self, title: str, step: _Step) -> None:
+        if self._only not in title.lower():
+            return
+        self.say(f"\n{title}")
+        try:
+            figures = await step()
+        except (BenchError, httpx.HTTPError, OSError) as error:
+            self.failures.append(f"{title}: {error}")
+            self.say(f"  FAILED: {error}")
+            return
+        self.parts.setdefault(title, []).extend(figures)
+        for figure in figures:
+            self.say(figure.line())
+
+    def say(self, line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def as_json(self, scale: Scale, before: Noise, after: Noise) -> dict[str, Any]:
+        parts = {title: [each.as_json() for each in figures] for title, figures in self.parts.items()}
+        noise = {"before": asdict(before), "after": asdict(after)}
+        return {"scale": asdict(scale), "noise": noise, "parts": parts, "failures": self.failures}
+
+
+async def _measure(report: Report, scale: Scale) -> None:
+    await report.part("Start", lambda: starting.measure(scale.starts))
+    async with open_stage() as stage:
+        column = await stage.add_column(scale.pairs + scale.clicks)
+        await report.part("Rest", lambda: _rest(stage, scale))
+        await report.part("Clicks", lambda: answers.clicks(stage, column, scale.clicks))
+        await stage.push(column, scale.pairs - scale.clicks)
+        await report.part("Calls until quiet", lambda: changes.calls(stage, column, scale.call_repeats))
+        for way in Way:
+            await report.part(
+                f"Edit to change, {way.value}",
+                lambda way=way: changes.latency(stage, column, way, scale.edits),  # type: ignore[misc]
+            )
+        await report.part("Webhooks", lambda: _webhooks(stage, column, scale))
+        await report.part("Changes per second, one process", lambda: _throughput(stage, column, scale))
+        await report.part("After the load", lambda: _after(stage))
+
+
+async def _rest(stage: Stage, scale: Scale) -> list[Figure]:
+    idle = await resting.processor(stage, scale.idle_seconds)
+    return [await resting.memory(stage, "connected, idle", judged=True), idle]
+
+
+async def _webhooks(stage: Stage, column: Column, scale: Scale) -> list[Figure]:
+    return await answers.webhooks(stage, column, repeats=scale.webhook_repeats, seconds=scale.webhook_seconds)
+
+
+async def _throughput(stage: Stage, column: Column, scale: Scale) -> list[Figure]:
+    figures = [await throughput.measure(stage, [column], way, scale.drains) for way in Way]
+    several = [await stage.add_column(scale.pairs_per_column) for _ in range(scale.columns)]
+    for each in several:
+        await stage.push(each, scale.pairs_per_column)
+    return [*figures, *[await throughput.measure(stage, several, way, scale.drains) for way in Way]]
+
+
+async def _after(stage: Stage) -> list[Figure]:
+    await stage.quiet()
+    return [await resting.memory(stage, "after the load", judged=False)]
+
+
+async def _run(scale: Scale, target: Path | None, only: str) -> int:
+    report, before = Report(only), listen_to_the_machine()
+    report.say(f"Keepstep's bench on {machine()}. Aims stand beside the results.")
+    me = asyncio.current_task()
+    if me is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
+    try:
+        await _measure(report, scale)
+    except (BenchError, httpx.HTTPError) as error:
+        report.failures.append(str(error))
+    after = listen_to_the_machine()
+    best = min(before.best_ms, after.best_ms)
+    report.say("\nNoise")
+    report.say(f"  {before.line('before', best)}")
+    report.say(f"  {after.line('after', best)}")
+    missed = [each.name.strip() for figures in report.parts.values() for each in figures if each.met is False]
+    report.say(f"\nTook {time.monotonic() - report.began:.0f} s. Aims missed: {'; '.join(missed) or 'none'}.")
+    for failure in report.failures:
+        report.say(f"FAILED: {failure}")
+    if target is not None:
+        text = json.dumps(report.as_json(scale, before, after), indent=1) + "\n"
+        target.write_text(text)  # noqa: ASYNC240 - nothing else runs any more
+    return 1 if report.failures else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench", description="Measure Keepstep on this machine.")
+    parser.add_argument("--quick", action="store_true", help="little of everything, in less than a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures for machines as well")
+    parser.add_argument(
+        "--only", default="", metavar="WORD", help="only the parts whose title has this in it"
+    )
+    chosen = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        return asyncio.run(_run(QUICK if chosen.quick else FULL, chosen.json, chosen.only))
+    return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""The service under test: `keepstep serve` with an embedded database in a folder of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from bench.figures import BenchError
+from bench.processes import Child, Database, clean_environment, program, wait_for
+
+_NEVER = "86400"
+
+
+class Service:
+    """One data folder; may be started and stopped several times."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._folder = folder
+        self._port = port
+        self.address = f"http://127.0.0.1:{port}"
+        self.database = Database(folder / "data")
+        self._environment = clean_environment(
+            KEEPSTEP_DATA_DIR=str(folder / "data"),
+            KEEPSTEP_PORT=str(port),
+            KEEPSTEP_PUBLIC_URL=self.address,
+            KEEPSTEP_LOG_FORMAT="json",
+            # Polls would be counted as calls of whatever is being measured.
+            KEEPSTEP_POLL_EVERY=_NEVER,
+        )
+        # Where the person who runs this forbids bytecode, every start would compile the whole source.
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self._child: Child | None = None
+
+    @property
+    def child(self) -> Child:
+        if self._child is None:
+            raise BenchError("The service was not started.")
+        return self._child
+
+    async def start(self) -> float:
+        """Returns when /readyz first answered 200."""
+        self._child = Child("service", [program("keepstep"), "serve"], self._folder, self._environment)
+        return await wait_for(self._child, f"{self.address}/readyz")
+
+    async def stop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None and not child.ended:
+            await child.stop()
+
+    @property
+    def own(self) -> list[psutil.Process]:
+        return [self.child.watched]
+
+    @property
+    def all(self) -> list[psutil.Process]:
+        """With the database's processes."""
+        return [*self.own, *self.database.processes()]
+
+    def api_token(self) -> str:
+        """A token for the JSON API, made by a process that shares the running database."""
+        command = [sys.executable, "-m", "bench.person"]
+        root = str(Path(__file__).parents[1])
+        made = subprocess.run(  # noqa: S603 - our own module
+            command,
+            cwd=self._folder,
+            env=self._environment | {"PYTHONPATH": root},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            raise BenchError(f"No token for the API could be made: {made.stderr.strip()[-300:]}")
+        return made.stdout.strip()
+
+    def logged(self, event: str) -> list[dict[str, object]]:
+        """The events of that name in the log, oldest first."""
+        lines = self.child.log.read_text(errors="replace").splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("{")]
+        return [each for each in found if each.get("event") == event]
