@@ -21,13 +21,14 @@ from keepstep.adapters.vault.keys import KEY_FILE
 from keepstep.app.doctor import Finding, Mark, examine_all
 from keepstep.bootstrap import EmbeddedDatabaseError, Runtime, database, open_runtime
 from keepstep.cli.opening import find_integration
-from keepstep.cli.printing import plain, say, say_data
+from keepstep.cli.printing import plain, say, say_data, wrapped
 from keepstep.cli.public_address import examine_address
 from keepstep.settings import Settings, SettingsError, load_settings
 from keepstep.system import system_facts
 from keepstep.telemetry import configure_logging
 
 _OLDEST_SERVER = 140000
+_UNDER_MARK = " " * 11
 Report = list[tuple[str, Sequence[Finding]]]
 
 
@@ -57,9 +58,9 @@ def _say(report: Report) -> None:
     for about, findings in report:
         say(about)
         for each in findings:
-            say(f"  {each.mark:<8} {plain(each.about)}: {plain(each.message)}")
+            say(wrapped(f"  {each.mark:<8} ", f"{each.about}: {each.message}"))
             if each.cure and each.mark is not Mark.OK:
-                say(f"           {plain(each.cure)}")
+                say(wrapped(_UNDER_MARK, each.cure))
     marks = [each.mark for _, findings in report for each in findings]
     counted = ", ".join(_counted(marks.count(mark), mark) for mark in (Mark.FAILURE, Mark.WARNING))
     say(f"\n{_counted(len(marks), 'check')}: {counted}.")

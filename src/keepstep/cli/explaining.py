@@ -1,10 +1,10 @@
 """`links explain`: for each field both values, the base, and what decided last, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from keepstep.app.context import Context
 from keepstep.app.overview import FieldView, LinkView, view_link
-from keepstep.cli.printing import at, plain, shortened
+from keepstep.cli.printing import at, plain, shortened, wrapped
 from keepstep.domain.events import Entry
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import LinkId
@@ -29,12 +29,12 @@ def _head(view: LinkView) -> str:
     link, ticket = view.link, view.link.ticket
     named = f"{ticket.label} {link.ticket_title}" if ticket else "no ticket yet"
     lines = [
-        f"Link {link.id}: {link.state}. {view.health.sentence}",
-        f"  {view.health.cure}" if view.health.cure else "",
+        wrapped("", f"Link {link.id}: {link.state}. {view.health.sentence}"),
+        wrapped("  ", view.health.cure) if view.health.cure else "",
         f"  feature  {shortened(link.feature_title, _ROOM)}",
         f"  ticket   {shortened(named, _ROOM)} ({view.tracker_name})",
-        f"  {shortened(link.trouble.message, 200)}" if link.trouble else "",
-        *(f"  {plain(text)}" for text in link.warnings.values()),
+        wrapped("  ", shortened(link.trouble.message, 300)) if link.trouble else "",
+        *(wrapped("  ", text) for text in link.warnings.values()),
     ]
     return "\n".join(line for line in lines if line)
 
@@ -44,17 +44,26 @@ def _field(view: FieldView, names: StatusNames) -> str:
         return shown_value(names, view.field, side, value)
 
     note = "  (waits for a decision)" if view.undecided else ""
-    bases = shown(Side.FEATURE, view.base_feature), shown(Side.TICKET, view.base_ticket)
     lines = [
         f"{view.field}{note}",
         f"  feature  {shown(Side.FEATURE, view.feature)}",
         f"  ticket   {shown(Side.TICKET, view.ticket)}",
-        f"  base     {bases[0]}" if bases[0] == bases[1] else f"  base     {bases[0]} | {bases[1]}",
-        f"  why      {plain(view.why)}",
-        f"  refused  {plain(view.refused)}" if view.refused else "",
-        f"  last     {_entry(view.last)}" if view.last else "",
+        *_bases(view, shown),
+        wrapped("  why      ", view.why),
+        wrapped("  refused  ", view.refused) if view.refused else "",
+        wrapped("  last     ", _entry(view.last)) if view.last else "",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _bases(view: FieldView, shown: Callable[[Side, str], str]) -> Sequence[str]:
+    """What both agreed on last: one value, or one for each side where they say it in their own ways."""
+    if (view.feature, view.ticket) == (view.base_feature, view.base_ticket):
+        return ["  base     as shown: nothing has changed since they were in step"]
+    feature, ticket = shown(Side.FEATURE, view.base_feature), shown(Side.TICKET, view.base_ticket)
+    if feature == ticket:
+        return [f"  base     {feature}"]
+    return [f"  base     {feature} in Productboard,", f"           {ticket} in the tracker"]
 
 
 def _entry(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -76,6 +77,19 @@ def say_table(heads: Sequence[str], rows: Sequence[Sequence[str]], flexible: Seq
 def _padded(text: str, width: int) -> str:
     cut = shortened(text, width)
     return cut + " " * (width - width_of(cut))
+
+
+def wrapped(first: str, text: str) -> str:
+    """`first` and the text behind it, in lines as wide as the terminal, aligned under the text."""
+    width = max(shutil.get_terminal_size((80, 24)).columns, width_of(first) + 20)
+    return textwrap.fill(
+        plain(text),
+        width,
+        initial_indent=first,
+        subsequent_indent=" " * width_of(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def say_facts(facts: Sequence[tuple[str, str]]) -> None:
