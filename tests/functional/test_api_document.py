@@ -1,6 +1,7 @@
 """The OpenAPI document: complete, valid, and true to the answers."""
 
 import re
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -107,3 +108,10 @@ async def test_answers_are_as_documented(world, document):
 
 async def test_the_pages_are_not_in_the_document(world, document):
     assert all(path.startswith("/api/v1/") for path in document["paths"])
+
+
+async def test_the_guide_names_every_operation_and_no_other(world, document):
+    guide = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `([A-Z]+) (/[^`]*)` \|", guide, re.MULTILINE)
+    known = [(method.upper(), path.removeprefix("/api/v1")) for path, method, _ in _operations(document)]
+    assert sorted(named) == sorted(known)

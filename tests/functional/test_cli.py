@@ -2,12 +2,14 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from keepstep.cli import app
@@ -174,3 +176,17 @@ def test_ages_are_said_in_one_unit():
     ages = [ago(now - timedelta(seconds=each)) for each in (3, 70, 7300, 200_000)]
     assert ages == ["just now", "1 min ago", "2 h ago", "2 d ago"]
     assert ago(None) == "never"
+
+
+def _commands(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name))
+
+
+def test_the_guide_names_every_command_and_no_other():
+    guide = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^(?:\| )?`keepstep ([a-z -]+?)(?: [A-Z\[][^`]*)?`", guide, re.MULTILINE))
+    assert named == set(_commands(typer.main.get_command(app)))
