@@ -1,6 +1,6 @@
 """Keeping one Link in step: read, plan, commit the intent, act, and advance the base with what was confirmed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from keepstep.app.acting import act
 from keepstep.app.cells import look_at_cell_later, quiet_at, show_cell
 from keepstep.app.reading import read_feature, read_ticket, remember_feature, remember_ticket
 from keepstep.app.work import Work
-from keepstep.domain.events import Act, NoticeKind
+from keepstep.domain.events import Act, Notice, NoticeKind
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import markers_in
 from keepstep.domain.link import Base, Conflict, Ending, IntendedWrite, Intent, LinkState, Refusal
@@ -41,7 +41,7 @@ async def synchronise(work: Work, read: frozenset[Side] | None = None) -> None:
         for _ in range(_REPLANS):
             await _read_other_side_of_a_change(work, reading)
             _resolve_intents(work, reading)
-            plan = _plan(work, reading)
+            plan = _plan(work, reading, await _noticed_by_now(work, reading))
             if await _carry_out(work, reading, plan):
                 await _close(work)
                 return
@@ -152,7 +152,7 @@ def _pair_of(target: Side, shown: str, source: str) -> Pair:
     return Pair(shown, source) if target is Side.FEATURE else Pair(source, shown)
 
 
-def _plan(work: Work, reading: Reading) -> Plan:
+def _plan(work: Work, reading: Reading, noticed: Sequence[Notice]) -> Plan:
     base = work.link.base or reading.now
     decided, now = _decisions(work, reading.now)
     plan = make_plan(
@@ -160,7 +160,7 @@ def _plan(work: Work, reading: Reading) -> Plan:
         work.integration.policy,
         base,
         now,
-        newest=_newest(work, reading, base),
+        newest=_newest(work, reading, base, noticed),
         decided=decided,
         refusals={} if work.has(NoticeKind.SYNC, NoticeKind.DECIDE) else work.link.refusals,
     )
@@ -199,11 +199,23 @@ def _put_back(work: Work, shown: Base, wanted: Base) -> tuple[PlannedWrite, ...]
     )
 
 
-def _newest(work: Work, reading: Reading, base: Base) -> Side:
+async def _noticed_by_now(work: Work, reading: Reading) -> Sequence[Notice]:
+    """Where both sides changed: also what was told since this job took its rows, for the values just read may show it.
+
+    Those rows only tell which side changed last; they are handled by the next job.
+    """
+    base = work.link.base or reading.now
+    if any(reading.now.side(side) == base.side(side) for side in Side):
+        return work.rows
+    async with work.ctx.storage.begin() as uow:
+        return await uow.inbox.unhandled(work.link.id)
+
+
+def _newest(work: Work, reading: Reading, base: Base, rows: Sequence[Notice]) -> Side:
     """The side whose change was noticed last; one that nobody told us of is noticed now. Ties go to Productboard."""
     noticed: dict[Side, datetime] = {}
     for side in Side:
-        told = [row.received_at for row in work.rows if row.side is side and row.kind is NoticeKind.CHANGED]
+        told = [row.received_at for row in rows if row.side is side and row.kind is NoticeKind.CHANGED]
         if told:
             noticed[side] = max(told)
         elif reading.now.side(side) != base.side(side):
