@@ -45,7 +45,8 @@ def carry_over(new: Document, old: Document, through: Through | None = None) -> 
     read it again). With it, blocks that come back poorer but untouched are replaced by the old ones too, and a block
     that was edited keeps what its format over there has no word for, such as a heading's depth.
     """
-    seen = [_Seen(block, _pieces(block, through)) for block in old.blocks]
+    same = set(new.blocks)
+    seen = [_Seen(block, (block,) if block in same else _pieces(block, through)) for block in old.blocks]
     memory = _Memory.of(old)
     out: list[Block] = []
     for start, end, matched in _aligned(new.blocks, seen):

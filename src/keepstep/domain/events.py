@@ -78,6 +78,7 @@ class Act(StrEnum):
     LOSS = "stored less than written"
     COLUMN = "column"
     UNLINKED = "unlinked"
+    """`before` holds the feature's title: the Link that knows it goes."""
     LOST_SIGHT = "lost sight"
     FOUND_AGAIN = "found again"
     FAILED = "failed"

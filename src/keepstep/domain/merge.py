@@ -23,11 +23,17 @@ class Pair:
         return self.feature if side is Side.FEATURE else self.ticket
 
 
+_SAME = "Both sides say the same already."
+
+
 class FieldRule(Protocol):
     """What one field means: equality on a side, and the way from one side to the other."""
 
     def same(self, side: Side, one: str, other: str) -> bool:
         """Equal as this side means it: white space, lossy storage and managed footers aside."""
+
+    def unchanged(self, target: Side, value: str, onto: str) -> bool:
+        """Writing `value` over `onto` would change nothing there; may be less sure than `same`, and cheaper."""
 
     def equivalent(self, pair: Pair) -> bool:
         """The two sides say the same already: nothing has to be written."""
@@ -130,8 +136,6 @@ def merge_field(
         return Nothing() if now == base else Settle("Only the notation changed.")
     if policy.direction in (Direction.ONCE, Direction.OFF):
         return Settle(f"This field goes {policy.direction}; it is left alone.")
-    if rule.equivalent(now):
-        return Settle("Both sides say the same already.")
     if len(changed) == 2:
         return _conflict(rule, policy, base, now, newest)
     (source,) = changed
@@ -144,6 +148,8 @@ def _conflict(rule: FieldRule, policy: FieldPolicy, base: Pair, now: Pair, newes
     joined = rule.join(base, now, None)
     if joined is not None and not joined.clashes:
         return Merge(joined, "Both changed, in different places.")
+    if rule.equivalent(now):
+        return Settle(_SAME)
     if policy.direction is not Direction.BOTH:
         source = Side.FEATURE if policy.direction is Direction.TO_TICKET else Side.TICKET
         return _win(rule, base, now, source, f"Both changed; this field goes {policy.direction}.")
@@ -177,8 +183,8 @@ def _carry(
             reason,
             warning=f"The {source}'s value has no counterpart on the {target}: map it to carry it over.",
         )
-    if rule.same(target, value, onto):
-        return Settle("Both sides say the same already.")
+    if rule.unchanged(target, value, onto):
+        return Settle(_SAME)
     if lost := rule.loss(target, onto, value, base.of(source)):
         return Endangered(target, value, lost)
     return Write(target, value, reason, loser=onto if overruled else None)

@@ -142,7 +142,7 @@ def _with_merge(
     targets = [
         side
         for side in Side
-        if policy.direction.allows(side) and not rule.same(side, wanted.of(side), now.of(side))
+        if policy.direction.allows(side) and not rule.unchanged(side, wanted.of(side), now.of(side))
     ]
     if not targets:
         return _note(

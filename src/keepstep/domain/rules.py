@@ -32,6 +32,9 @@ class TitleRule:
     def same(self, side: Side, one: str, other: str) -> bool:
         return self._shown(side, one) == self._shown(side, other)
 
+    def unchanged(self, target: Side, value: str, onto: str) -> bool:
+        return self.same(target, value, onto)
+
     def equivalent(self, pair: Pair) -> bool:
         return any(self.same(side, pair.feature, pair.ticket) for side in Side)
 
@@ -63,6 +66,9 @@ class StatusRule:
     def same(self, side: Side, one: str, other: str) -> bool:
         del side
         return one == other
+
+    def unchanged(self, target: Side, value: str, onto: str) -> bool:
+        return self.same(target, value, onto)
 
     def equivalent(self, pair: Pair) -> bool:
         return self.map.equivalent(_status(pair.feature), _status(pair.ticket))
@@ -103,30 +109,36 @@ class DescriptionRule:
     footer: tuple[Block, ...]
     marker: str
     _read: dict[tuple[Side, str], Document] = field(default_factory=dict, repr=False, compare=False)
+    _visited: dict[tuple[Side, Document], Document] = field(default_factory=dict, repr=False, compare=False)
 
     def same(self, side: Side, one: str, other: str) -> bool:
         return one == other or self.body(side, one) == self.body(side, other)
+
+    def unchanged(self, target: Side, value: str, onto: str) -> bool:
+        """By the letter: blocks that nobody touched are written as they stood, so a like text is the same text."""
+        del target
+        return value == onto
 
     def equivalent(self, pair: Pair) -> bool:
         feature, ticket = self.body(Side.FEATURE, pair.feature), self.body(Side.TICKET, pair.ticket)
         return (
             feature == ticket
-            or _through(self.ticket_text, feature) == ticket
-            or _through(self.feature_text, ticket) == feature
+            or self._over(Side.TICKET, feature) == ticket
+            or self._over(Side.FEATURE, ticket) == feature
         )
 
     def carry(self, source: Side, value: str, onto: str) -> str | None:
         body = self.body(source, value)
         if source is Side.TICKET:
             current = self.body(Side.FEATURE, onto)
-            return self.feature_text.write(carry_over(body, current, partial(_through, self.ticket_text)))
+            return self.feature_text.write(carry_over(body, current, partial(self._over, Side.TICKET)))
         return self.ticket(body, onto)
 
     def ticket(self, body: Document, onto: str) -> str:
         """The ticket's text: unchanged blocks byte for byte, other Links' footers kept, our own as it stands or new."""
         current, footers = split_footers(self._document(Side.TICKET, onto))
         own = () if self.marker in markers_in(onto) else self.footer
-        carried = carry_over(body, current, partial(_through, self.feature_text))
+        carried = carry_over(body, current, partial(self._over, Side.FEATURE))
         return self.ticket_text.write(with_footer(carried, (*footers, *own)))
 
     def join(self, base: Pair, now: Pair, winner: Side | None) -> Joined | None:
@@ -135,8 +147,8 @@ class DescriptionRule:
             (self.body(Side.FEATURE, base.feature), self.body(Side.TICKET, base.ticket)),
             (self.body(Side.FEATURE, now.feature), self.body(Side.TICKET, now.ticket)),
             winner,
-            over_ticket=partial(_through, self.ticket_text),
-            over_feature=partial(_through, self.feature_text),
+            over_ticket=partial(self._over, Side.TICKET),
+            over_feature=partial(self._over, Side.FEATURE),
         )
         lost = [clash.ticket if winner is Side.FEATURE else clash.feature for clash in merged.clashes]
         return Joined(
@@ -175,17 +187,20 @@ class DescriptionRule:
     def body(self, side: Side, text: str) -> Document:
         return split_footers(self._document(side, text))[0]
 
+    def _over(self, side: Side, document: Document) -> Document:
+        """How a document looks after a visit to that side."""
+        key = (side, document)
+        if key not in self._visited:
+            codec = self.feature_text if side is Side.FEATURE else self.ticket_text
+            self._visited[key] = codec.read(codec.write(document))
+        return self._visited[key]
+
     def _document(self, side: Side, text: str) -> Document:
         key = (side, text)
         if key not in self._read:
             codec = self.feature_text if side is Side.FEATURE else self.ticket_text
             self._read[key] = codec.read(text)
         return self._read[key]
-
-
-def _through(codec: Codec, document: Document) -> Document:
-    """How a document looks after a visit to the side that writes in this format."""
-    return codec.read(codec.write(document))
 
 
 def _nodes(text: str) -> set[str]:

@@ -55,7 +55,8 @@ def merge_documents(
     `over_ticket` tells how a document looks after a visit to the ticket's side, `over_feature` after one to the
     feature's. Blocks that nobody touched come out with their sources, so that each side writes them byte for byte.
     """
-    shown: dict[Block, tuple[Block, ...]] = {}
+    # What the ticket's side has shown already looks the same after a visit there.
+    shown: dict[Block, tuple[Block, ...]] = {block: (block,) for block in (*base[1].blocks, *now[1].blocks)}
 
     def pieces(block: Block) -> tuple[Block, ...]:
         if block not in shown:
