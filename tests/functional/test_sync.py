@@ -510,3 +510,27 @@ async def test_an_open_decision_shows_what_either_choice_leads_to(world):
     await world.until(lambda: _describes(world, issue["iid"], "**read** their"))
     await world.until(lambda: _feature_says(world, feature["id"], "Always queue"))
     assert (await world.issue(issue["iid"]))["description"] == proposed[Side.FEATURE].ticket
+
+
+async def test_what_productboard_showed_but_does_not_take_is_written_plainer(world):
+    """Reads may hold tags that writes refuse: the block nobody touched is then written anew."""
+    integration = await world.connect()
+    feature, issue, _ = await world.pushed(integration)
+    (entity,) = _entities(world, feature["id"])
+    shown = "<h3>Shown, but not taken</h3><p>One.</p><p>Two.</p>"
+    entity.fields["description"] = shown
+    entity.touch()
+    await world.poll(integration)
+    await world.until(lambda: _describes(world, issue["iid"], "Two."))
+    await world.quiet()
+    text = (await world.issue(issue["iid"]))["description"]
+    await world.edit_issue(issue["iid"], description=text.replace("Two.", "Three."))
+    expected = "<h2>Shown, but not taken</h2><p>One.</p><p>Three.</p>"
+    await world.until(lambda: _feature_says(world, feature["id"], expected))
+    await world.quiet()
+    assert (await world.link_of(integration, feature["id"])).state is LinkState.LINKED
+
+
+def _entities(world, entity):
+    workspaces = world.productboard.state.sandbox.emulator.account.workspaces.values()
+    return [workspace.entities[entity] for workspace in workspaces if entity in workspace.entities]

@@ -59,14 +59,23 @@ async def _write_side(work: Work, side: Side, writes: Sequence[PlannedWrite], be
     try:
         shown = await _send(work, side, writes, before)
     except RejectedError as error:
-        if len(writes) == 1:
+        if len(writes) > 1:
+            for write in writes:
+                await _write_side(work, side, [write], before)
+        elif (plainer := _plainer(work, writes[0])) != writes[0]:
+            await _write_side(work, side, [plainer], before)
+        else:
             _refuse(work, writes[0], str(error))
-            return
-        for write in writes:
-            await _write_side(work, side, [write], before)
         return
     for write in writes:
         await _take_verdict(work, side, write, shown)
+
+
+def _plainer(work: Work, write: PlannedWrite) -> PlannedWrite:
+    """A description without the parts that were to be written back as they once stood there."""
+    if write.field is not Field.DESCRIPTION:
+        return write
+    return replace(write, value=work.description.rewritten(write.target, write.value))
 
 
 async def _send(work: Work, side: Side, writes: Sequence[PlannedWrite], before: Snapshot) -> Snapshot:

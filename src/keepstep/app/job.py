@@ -61,8 +61,9 @@ async def _take_and_do(ctx: Context, held: Held, link_id: LinkId) -> None:
                 return
         link = await uow.links.save(link if cell_only else replace(link, started_at=now))
         await uow.commit()
-    work = Work(ctx, held, integration, link, rows, await open_sides(ctx, integration))
+    work = Work(ctx, held, integration, link, rows)
     try:
+        work.sides = await open_sides(ctx, integration)
         await (look_at_cell(work) if cell_only else _do(work))
     except OutsideError as error:
         await bear(work, error)

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from keepstep.app.context import Context
 from keepstep.domain.footer import footer_blocks
-from keepstep.domain.ids import marker_of
+from keepstep.domain.ids import SecretRef, marker_of
 from keepstep.domain.integration import Integration
 from keepstep.domain.link import Link
 from keepstep.domain.rules import DescriptionRule
+from keepstep.ports.errors import AuthLostError
 from keepstep.ports.productboard import Callback, FeatureBoard
 from keepstep.ports.tracker import Tracker
+from keepstep.ports.vault import VaultError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,26 @@ async def open_sides(ctx: Context, integration: Integration) -> Sides:
 
 
 async def open_board(ctx: Context, integration: Integration) -> FeatureBoard:
-    token = await ctx.vault.open(integration.board.token)
+    token = await _token(ctx, integration.board.token, "board")
     return ctx.outside.open_board(integration.board.base_url, token)
 
 
 async def open_tracker(ctx: Context, integration: Integration) -> Tracker:
     account = integration.tracker
-    token = await ctx.vault.open(account.token)
+    token = await _token(ctx, account.token, "tracker")
     return ctx.outside.open_tracker(account.kind, account.base_url, token, integration.tracker_settings)
+
+
+async def _token(ctx: Context, ref: SecretRef, side: str) -> str:
+    """A key that is missing pauses the integration like a token that is refused; it is mended by a person."""
+    try:
+        return await ctx.vault.open(ref)
+    except VaultError as error:
+        raise AuthLostError(
+            f"The stored {side} token cannot be opened: the key it was sealed with is not in KEEPSTEP_SECRET_KEYS. "
+            "Put the key back, or paste the token again.",
+            side=side,
+        ) from error
 
 
 def description_rule(ctx: Context, link: Link, tracker: Tracker) -> DescriptionRule:

@@ -26,7 +26,7 @@ class Work:
     integration: Integration
     link: Link
     rows: Sequence[Notice]
-    sides: Sides
+    sides: Sides = field(init=False)
     journal: list[Entry] = field(default_factory=list)
     halves: dict[Field, dict[Side, str]] = field(default_factory=dict)
     """Of merges that write both sides: what the sides confirmed so far."""

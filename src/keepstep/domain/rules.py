@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from keepstep.domain.document import Block, Document, carry_over, plain_text, split_footers, with_footer
+from keepstep.domain.document import (
+    Block,
+    Document,
+    carry_over,
+    fresh,
+    plain_text,
+    split_footers,
+    with_footer,
+)
 from keepstep.domain.fields import Field, Side, normal_title
 from keepstep.domain.ids import StatusId, markers_in
 from keepstep.domain.merge import FieldRule, Joined, Pair
@@ -157,6 +165,11 @@ class DescriptionRule:
             len(merged.clashes),
             "\n\n".join(clash_text(elements) for elements in lost),
         )
+
+    def rewritten(self, side: Side, text: str) -> str:
+        """The same words with nothing kept as it stood: what a side showed once it need not accept again."""
+        codec = self.feature_text if side is Side.FEATURE else self.ticket_text
+        return codec.write(fresh(self._document(side, text)))
 
     def with_own_footer(self, text: str) -> str:
         """The ticket's text as it is, with this Link's footer if it has none."""
