@@ -315,7 +315,7 @@ async def test_deleting_an_integration_takes_everything_of_it_and_nothing_else(s
         assert await uow.integrations.list_all() == [two]
         assert await uow.links.find(link(1).id) is None
         assert await uow.links.counts() == {two.id: {LinkState.LINKED: 1}}
-        assert (await uow.inbox.waiting(one.id), await uow.inbox.waiting(two.id)) == (0, 2)
+        assert (await uow.inbox.waiting(one.id), await uow.inbox.waiting(two.id)) == (0, 1)
         assert list(await uow.inbox.last_received()) == [two.id]
         assert list(await uow.journal.last_change()) == [two.id]
         assert (await uow.journal.page(JournalQuery()))[1] == 1
@@ -355,3 +355,16 @@ async def test_due_links_leave_out_who_may_not_run(storage: Storage):
     async with storage.begin() as uow:
         assert await uow.links.due(NOW, 10) == [link(number).id for number in (2, 3, 1, 9)]
         assert await uow.links.due(NOW, 2) == [link(2).id, link(3).id]
+
+
+async def test_links_that_wait_for_their_next_try_are_counted(storage: Storage):
+    links = [
+        link(1, retry_at=at(-5)),
+        link(2, LinkState.PUSHING, retry_at=at(60)),
+        link(3),
+        link(4, LinkState.SET_ASIDE, retry_at=at(-8)),
+        link(5, of="two", retry_at=at(1)),
+    ]
+    await _fill(storage, *links, integrations=[integration(name) for name in ("one", "two", "three")])
+    async with storage.begin() as uow:
+        assert await uow.links.retrying() == {"ione": 2, "itwo": 1}

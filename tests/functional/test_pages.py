@@ -188,7 +188,9 @@ async def test_an_entry_of_a_link_that_is_gone_stays(site):
     async with site.world.storage.begin() as uow:
         await uow.links.delete(site.seeded.links["linked"].id)
         await uow.commit()
-    assert "of a Link that is gone" in await site.get(site.path("main", "activity"))
+    page = await site.get(site.path("main", "activity"))
+    assert '<span class="faint">(unlinked)</span>' in page
+    assert "of a Link that is gone" in await site.get(site.path("main", "activity?field=description"))
 
 
 async def test_an_entry_shows_before_and_after_as_words(site):

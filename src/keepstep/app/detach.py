@@ -57,7 +57,8 @@ async def end(work: Work, ending: Ending) -> None:
     """From now on the Link is *unlinking*; go on with that at once."""
     work.change(state=LinkState.UNLINKING, ending=ending, lost=None, cell=None, retry_at=None, attempts=0)
     side = Side.FEATURE if ending is Ending.FEATURE_DELETED else Side.TICKET
-    work.tell(Act.UNLINKED, f"{ending[0].upper()}{ending[1:]}.", side=side)
+    title = work.link.feature_title or None
+    work.tell(Act.UNLINKED, f"{ending[0].upper()}{ending[1:]}.", side=side, before=title)
     await work.finish()
     await unlink(work)
 

@@ -1,7 +1,7 @@
 """What the pages, the API and the command line read: every view answers "is it working, and if not, what do I do?"."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -37,6 +37,8 @@ class LinkCounts:
     in_step: int = 0
     working: int = 0
     attention: int = 0
+    retrying: int = 0
+    """Of those above: how many failed last time and are tried again by themselves."""
 
     @property
     def total(self) -> int:
@@ -164,12 +166,31 @@ def integration_health(integration: Integration, counts: LinkCounts) -> Health:
             return Health(HealthWord.WORKING, "Being removed.")
     if integration.failure:
         return Health(HealthWord.BROKEN, integration.failure, "It is tried again by itself.")
+    return _health_of_links(counts)
+
+
+def _health_of_links(counts: LinkCounts) -> Health:
+    waiting = _links(counts.retrying, "waits for its next try", "wait for their next try")
     if counts.attention:
-        noun = "Link needs" if counts.attention == 1 else "Links need"
-        return Health(HealthWord.ATTENTION, f"{counts.attention} {noun} attention; the others are in step.")
+        needy = _links(counts.attention, "needs attention", "need attention")
+        rest = f"{waiting}." if counts.retrying else "The others are in step."
+        return Health(HealthWord.ATTENTION, f"{needy}. {rest}")
+    if counts.retrying:
+        return Health(
+            HealthWord.WORKING,
+            f"{waiting}: a side did not answer as it should.",
+            "It is tried again by itself, and nothing is lost. The Link's page names the cause.",
+        )
+    if counts.working:
+        busy = _links(counts.working, "is being made or unlinked", "are being made or unlinked")
+        return Health(HealthWord.WORKING, f"{busy}. The others are in step.")
     return Health(
         HealthWord.OK, "Everything is in step." if counts.total else "Connected. Nothing is pushed yet."
     )
+
+
+def _links(number: int, one: str, many: str) -> str:
+    return f"1 Link {one}" if number == 1 else f"{number} Links {many}"
 
 
 def _pause_cure(integration: Integration) -> str:
@@ -202,14 +223,14 @@ _URGENCY = {HealthWord.BROKEN: 0, HealthWord.ATTENTION: 1, HealthWord.WORKING: 2
 async def _rows(
     ctx: Context, uow: UnitOfWork, integrations: Sequence[Integration]
 ) -> Sequence[IntegrationRow]:
-    counts = await uow.links.counts()
+    counts, retrying = await uow.links.counts(), await uow.links.retrying()
     notices, changes = await uow.inbox.last_received(), await uow.journal.last_change()
     hour = ctx.clock.now().replace(minute=0, second=0, microsecond=0)
     activity = await uow.journal.activity(hour - timedelta(hours=_DAY_HOURS - 1), _DAY_HOURS)
     rows = []
     for each in integrations:
         by_state = counts.get(each.id, {})
-        totals = count_links(by_state)
+        totals = replace(count_links(by_state), retrying=retrying.get(each.id, 0))
         rows.append(
             IntegrationRow(
                 integration=each,

@@ -184,7 +184,10 @@ async def begin_unlinking(ctx: Context, uow: UnitOfWork, link: Link, ending: End
         replace(link.calm(), state=LinkState.UNLINKING, ending=ending, lost=None, cell=None)
     )
     reason = f"{ending[0].upper()}{ending[1:]}."
-    await uow.journal.add(Entry(now, Act.UNLINKED, link.integration_id, link.id, reason=reason, actor=actor))
+    title = link.feature_title or None
+    await uow.journal.add(
+        Entry(now, Act.UNLINKED, link.integration_id, link.id, before=title, reason=reason, actor=actor)
+    )
     return saved
 
 

@@ -81,6 +81,9 @@ class Links(Protocol):
 
     async def counts(self) -> Mapping[IntegrationId, Mapping[LinkState, int]]: ...
 
+    async def retrying(self) -> Mapping[IntegrationId, int]:
+        """How many Links failed last time and wait for their next try; those set aside wait for a person instead."""
+
     async def due(self, now: datetime, limit: int) -> Sequence[LinkId]:
         """Links of active integrations whose retry_at has passed and that are not set aside, longest due first."""
 

@@ -149,6 +149,14 @@ class MemoryLinks:
             counts.setdefault(link.integration_id, Counter())[link.state] += 1
         return {integration: dict(by_state) for integration, by_state in counts.items()}
 
+    async def retrying(self) -> Mapping[IntegrationId, int]:
+        links = self._transaction.state.links.values()
+        return Counter(
+            link.integration_id
+            for link in links
+            if link.retry_at is not None and link.state is not LinkState.SET_ASIDE
+        )
+
     async def due(self, now: datetime, limit: int) -> Sequence[LinkId]:
         state = self._transaction.state
         found = [

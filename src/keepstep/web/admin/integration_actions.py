@@ -54,6 +54,12 @@ async def try_links_again(
     return see(_path(integration_id) + section, "tried" if woken else "none-chosen")
 
 
+@router.get("/integrations/{integration_id}/links")
+async def links_page(integration_id: str, _person: PersonDep) -> Response:
+    """Where a refused *link existing* leaves the browser: loading that address again shows the list."""
+    return see(_path(integration_id))
+
+
 @router.post("/integrations/{integration_id}/links", dependencies=[CSRF])
 async def link_existing(
     request: Request,

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from keepstep.app.context import Context
@@ -58,14 +58,46 @@ class ShownEntry:
     brief: bool
     """The change fits into the line itself."""
     can_put_back: bool
+    gone: str = ""
+    """The title of a feature whose Link is no more, where the journal still tells it."""
+    times: int = 1
+    """How often the same happened to the same Link in a row; shown is the newest."""
 
 
 def show_entries(
     entries: Sequence[Entry], links: Mapping[LinkId, Link], names: StatusNames, tracker: str
 ) -> Sequence[ShownEntry]:
-    return [
-        _show(entry, links.get(entry.link_id) if entry.link_id else None, names, tracker) for entry in entries
-    ]
+    gone = _titles(entries)
+    shown: list[ShownEntry] = []
+    for entry in entries:
+        if shown and _repeats(entry, shown[-1].entry):
+            shown[-1] = replace(shown[-1], times=shown[-1].times + 1)
+            continue
+        link = links.get(entry.link_id) if entry.link_id else None
+        title = gone.get(entry.link_id, "") if entry.link_id and link is None else ""
+        shown.append(replace(_show(entry, link, names, tracker), gone=title))
+    return shown
+
+
+def _repeats(older: Entry, newer: Entry) -> bool:
+    """A side that is down fails every try alike: one line says so."""
+    return (
+        older.act is Act.FAILED
+        and newer.act is Act.FAILED
+        and older.link_id == newer.link_id
+        and older.reason == newer.reason
+    )
+
+
+def _titles(entries: Sequence[Entry]) -> Mapping[LinkId, str]:
+    """By Link: the title that the newest of these entries tells."""
+    titles: dict[LinkId, str] = {}
+    for entry in entries:
+        if entry.link_id and entry.field is Field.TITLE and entry.act is Act.WROTE and entry.after:
+            titles.setdefault(entry.link_id, entry.after)
+        elif entry.link_id and entry.act is Act.UNLINKED and entry.before:
+            titles.setdefault(entry.link_id, entry.before)
+    return titles
 
 
 async def links_of(ctx: Context, entries: Sequence[Entry]) -> Mapping[LinkId, Link]:
@@ -108,7 +140,11 @@ def sentence(entry: Entry, tracker: str) -> str:
     where = {Side.FEATURE: "Productboard", Side.TICKET: tracker, None: ""}[entry.side]
     match entry.act:
         case Act.WROTE:
-            return f"{capital(name)} written to {where or 'the other side'}"
+            return (
+                f"{capital(name)} written to {where or 'the other side'}"
+                if entry.field
+                else "Keepstep's line taken out of the ticket"
+            )
         case Act.KEPT:
             return f"{capital(name)} left alone" if entry.field else "Left alone"
         case Act.OVERRULED:

@@ -124,6 +124,8 @@ def _why(each: FieldView, policy: FieldPolicy) -> str:
         rule = f"{rule} {RULE_SENTENCES[policy.rule]}"
     if each.last is None:
         return f"As it was when the two were linked. {rule}"
+    if each.last.act is Act.LINKED:
+        return f"{each.last.reason} Each side keeps what it had until one of them changes. {rule}"
     if each.last.act is Act.OVERRULED:
         return (
             f"Both sides had changed it and the rule decided; the other value is kept in the journal. {rule}"

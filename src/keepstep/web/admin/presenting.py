@@ -65,8 +65,8 @@ RULE_SENTENCES = {
 }
 
 STEP_LABELS = {
-    StepName.BOARD: "Productboard",
-    StepName.TRACKER: "Tracker",
+    StepName.BOARD: "Access to Productboard",
+    StepName.TRACKER: "Access to the tracker",
     StepName.COLUMN: "Column in Productboard",
     StepName.SUBSCRIPTION: "Productboard webhook",
     StepName.HOOK: "Tracker webhook",
@@ -157,6 +157,8 @@ def row_label(row: IntegrationRow) -> str:
     """The word beside the icon in a list of integrations."""
     integration = row.integration
     match integration.state:
+        case IntegrationState.ACTIVE if row.health.word is HealthWord.OK and not row.counts.total:
+            return "Ready"
         case IntegrationState.ACTIVE:
             return HEALTH_LABELS[row.health.word]
         case IntegrationState.CONNECTING if integration.failure:

@@ -77,7 +77,8 @@ class _Live:
     """What the tracker offers, fetched for this page; empty with a reason when it does not answer in time."""
 
     projects: Sequence[ProjectRef] = ()
-    labels: Sequence[str] = ()
+    labels: Sequence[str] | None = ()
+    """None: not known right now."""
     trouble: str = ""
 
 
@@ -122,9 +123,12 @@ async def _look(desk: Desk, links: int) -> _Live:
             labels = await discover.list_labels(desk.ctx, access, project) if asks_labels else ()
             return _Live(projects, labels)
     except TimeoutError:
-        return _Live(trouble=f"{desk.manifest.name} does not answer right now, so its lists are not shown.")
+        return _Live(
+            labels=None,
+            trouble=f"{desk.manifest.name} does not answer right now, so its lists are not shown.",
+        )
     except KeepstepError as error:
-        return _Live(trouble=sentence(error))
+        return _Live(labels=None, trouble=sentence(error))
 
 
 async def tracker_of(ctx: Context, integration: Integration) -> TrackerAccess:

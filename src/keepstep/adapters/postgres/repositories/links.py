@@ -185,6 +185,13 @@ class PostgresLinks:
             counts.setdefault(IntegrationId(integration), {})[LinkState(state)] = number
         return counts
 
+    async def retrying(self) -> Mapping[IntegrationId, int]:
+        cursor = await self._connection.execute(
+            "SELECT integration_id, count(*) FROM links WHERE retry_at IS NOT NULL AND state <> 'set aside' "
+            "GROUP BY integration_id"
+        )
+        return {IntegrationId(integration): number for integration, number in await cursor.fetchall()}
+
     async def due(self, now: datetime, limit: int) -> Sequence[LinkId]:
         cursor = await self._connection.execute(_DUE, (now, limit))
         return [LinkId(row[0]) for row in await cursor.fetchall()]

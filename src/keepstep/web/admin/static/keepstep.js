@@ -80,7 +80,18 @@ function inUse(region) {
   return Boolean(chosen && !chosen.isCollapsed && region.contains(chosen.anchorNode));
 }
 
-async function freshPage(address, gone) {
+// Regions of one page share an answer.
+const underWay = new Map();
+
+function freshPage(address, gone) {
+  if (!underWay.has(address)) {
+    underWay.set(address, fetchPage(address, gone));
+    setTimeout(() => underWay.delete(address), 900);
+  }
+  return underWay.get(address);
+}
+
+async function fetchPage(address, gone) {
   const answer = await fetch(address, { headers: { "X-Refresh": "1" }, credentials: "same-origin" });
   if (answer.redirected && new URL(answer.url).pathname === "/login") location.reload();
   if (answer.status === 404 && gone) location.replace(gone);
@@ -95,7 +106,7 @@ async function refreshRegion(region) {
   if (!page) return region;
   if (!fresh) {
     // The page has become another one (connected, removed): show that one.
-    location.replace(location.pathname);
+    location.replace(new URL(address, location.href).pathname);
     return region;
   }
   if (inUse(region) || fresh.innerHTML === region.dataset.seen) return region;
