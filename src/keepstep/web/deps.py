@@ -80,9 +80,14 @@ def services(request: Request) -> Services:
     return found
 
 
-def context(request: Request) -> Context:
+# Coroutines although they wait for nothing: FastAPI sends a plain function to a thread, at every request.
+async def _services(request: Request) -> Services:
+    return services(request)
+
+
+async def _context(request: Request) -> Context:
     return services(request).ctx
 
 
-ServicesDep = Annotated[Services, Depends(services)]
-ContextDep = Annotated[Context, Depends(context)]
+ServicesDep = Annotated[Services, Depends(_services)]
+ContextDep = Annotated[Context, Depends(_context)]

@@ -16,7 +16,7 @@ _SCHEME = HTTPBearer(
 """For the description only: `require_token` decides."""
 
 
-def _actor(token: Annotated[ApiToken, Depends(require_token)]) -> str:
+async def _actor(token: Annotated[ApiToken, Depends(require_token)]) -> str:
     return f"api:{token.name}"
 
 

@@ -50,7 +50,7 @@ class Paging:
     limit: int
 
 
-def _paging(
+async def _paging(
     offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many to pass over.")] = 0,
     limit: Annotated[int, Query(ge=1, le=500, description="How many at most.")] = 50,
 ) -> Paging:
