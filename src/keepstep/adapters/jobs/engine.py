@@ -17,6 +17,7 @@ import psycopg
 from procrastinate import JobContext
 from psycopg_pool import AsyncConnectionPool
 
+from keepstep.adapters.connections import SeenConnection, check_if_doubtful, note_seen
 from keepstep.adapters.jobs import schema
 from keepstep.adapters.jobs.queue import (
     CLICKS,
@@ -229,7 +230,9 @@ def _pool(dsn: str, owner: str) -> Pool:
         timeout=5,
         max_idle=60,
         name=name,
-        check=AsyncConnectionPool.check_connection,
+        connection_class=SeenConnection,
+        reset=note_seen,
+        check=check_if_doubtful,
         configure=_autocommit,
         kwargs={
             "application_name": name,

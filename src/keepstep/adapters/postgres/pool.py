@@ -5,6 +5,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from keepstep.adapters.connections import SeenConnection, check_if_doubtful, note_seen
+
 _STATEMENT_MILLISECONDS = 30_000
 _NAME_BYTES = 63
 
@@ -35,7 +37,7 @@ def new_pool(
 ) -> AsyncConnectionPool[AsyncConnection[Any]]:
     """A closed pool (`await pool.open()`); each block over a connection is one transaction.
 
-    A connection is tried before it is handed out, so a restarted server costs no query.
+    A connection that may have ended is tried before it is handed out, so a restarted server costs no query.
     """
     return AsyncConnectionPool(
         dsn,
@@ -45,6 +47,8 @@ def new_pool(
         timeout=30,
         max_idle=120,
         name=application_name,
+        connection_class=SeenConnection,
         kwargs=connection_settings(application_name, **extra),
-        check=AsyncConnectionPool.check_connection,
+        reset=note_seen,
+        check=check_if_doubtful,
     )

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg_pool import AsyncConnectionPool
 
+from keepstep.adapters.connections import one_statement
 from keepstep.adapters.postgres.pool import connection_settings
 from keepstep.domain.ids import LinkId
 
@@ -43,7 +44,7 @@ class PostgresSignals:
             self._listener = None
 
     async def tell(self, link: LinkId) -> None:
-        async with self._pool.connection() as connection:
+        async with one_statement(self._pool) as connection:
             await connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, link))
 
     async def wait(self, link: LinkId, seconds: float) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from keepstep.adapters.connections import one_statement
 from keepstep.adapters.vault.envelope import Envelope, rewrap, seal, unseal
 from keepstep.adapters.vault.keys import Keys
 from keepstep.domain.errors import MissingError
@@ -46,7 +47,7 @@ class PostgresVault:
         return ref
 
     async def open(self, ref: SecretRef) -> str:
-        async with self._pool.connection() as connection:
+        async with one_statement(self._pool) as connection:
             row = await (await connection.execute(_OPEN, (ref,))).fetchone()
         if row is None:
             raise _missing()
