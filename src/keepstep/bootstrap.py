@@ -22,7 +22,7 @@ from keepstep.adapters.passwords import Argon2Passwords
 from keepstep.adapters.postgres.embedded import EmbeddedDatabaseError, embedded_postgres
 from keepstep.adapters.postgres.locks import PostgresLocks
 from keepstep.adapters.postgres.people import PostgresPeople
-from keepstep.adapters.postgres.pool import new_pool
+from keepstep.adapters.postgres.pool import connection_settings, new_pool
 from keepstep.adapters.postgres.schema import is_current, migrate
 from keepstep.adapters.postgres.signals import PostgresSignals
 from keepstep.adapters.postgres.storage import PostgresStorage
@@ -79,7 +79,13 @@ def _page_keys(keys: Keys) -> list[bytes]:
 
 
 async def prepare_database(dsn: str) -> None:
-    """Our schema and the engine's, whoever starts first; a second start asks one question and goes on."""
+    """Our schema and the engine's, whoever starts first; a second start asks one question and goes on.
+
+    Raises psycopg.OperationalError with the cause when the database does not answer; a pool would try for half a
+    minute and say only that it did.
+    """
+    async with await AsyncConnection.connect(dsn, **connection_settings("keepstep-prepare")):
+        pass
     async with new_pool(dsn, "keepstep-prepare", max_size=1) as pool:
         current = await is_current(pool)
     if not current:
