@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 import httpx
 
-VISITOR = "demo-visitor-token"
+WATCHER = "token-of-the-tests"
+"""At the board, with a budget that no test's looking around can spend; the service has its own."""
 PROJECT = "/api/v4/projects/1"
 
 
@@ -49,21 +50,15 @@ class Emulator:
 class Board(Emulator):
     """The Productboard emulator."""
 
-    headers: ClassVar[dict[str, str]] = {"Authorization": f"Bearer {VISITOR}"}
+    headers: ClassVar[dict[str, str]] = {"Authorization": f"Bearer {WATCHER}"}
 
-    def features(self) -> list[str]:
-        found = self.call("GET", "/v2/entities", **{"type[]": "feature"})["data"]
-        return [each["id"] for each in found]
+    def __init__(self, address: str, client: httpx.Client) -> None:
+        super().__init__(address, client)
+        self.call("POST", "/_sandbox/seed", {"tokens": [{"token": WATCHER, "per_second": 100_000}]})
 
     def add_features(self, count: int) -> list[str]:
-        """New ones below the first component; Productboard takes none without a parent."""
-        component = self.call("GET", "/v2/entities", **{"type[]": "component"})["data"][0]["id"]
-        body = {
-            "type": "feature",
-            "fields": {"name": "A feature of the tests"},
-            "relationships": [{"type": "parent", "target": {"id": component}}],
-        }
-        return [self.call("POST", "/v2/entities", {"data": body})["data"]["id"] for _ in range(count)]
+        made: list[str] = self.call("POST", "/_sandbox/seed", {"features": count})["entities"]
+        return made
 
     def name(self, feature: str) -> str:
         found: str = self.call("GET", f"/v2/entities/{feature}")["data"]["fields"]["name"]
@@ -80,30 +75,22 @@ class Board(Emulator):
 
     def cell(self, column: str, feature: str) -> dict[str, Any]:
         path = f"/v2/plugin-integrations/{column}/connections/{feature}"
-        answer = self._client.get(
-            f"{self.address}{path}", headers={"Authorization": "Bearer demo-productboard-token"}
-        )
-        found: dict[str, Any] = answer.json()["data"]["fields"]["connection"]
+        found: dict[str, Any] = self.call("GET", path)["data"]["fields"]["connection"]
         return found
 
     def columns(self) -> list[dict[str, Any]]:
-        return self._owned("/v2/plugin-integrations")
+        found: list[dict[str, Any]] = self.call("GET", "/v2/plugin-integrations")["data"]
+        return found
 
     def subscriptions(self) -> list[dict[str, Any]]:
-        return self._owned("/v2/webhooks")
-
-    def _owned(self, path: str) -> list[dict[str, Any]]:
-        answer = self._client.get(
-            f"{self.address}{path}", headers={"Authorization": "Bearer demo-productboard-token"}
-        )
-        found: list[dict[str, Any]] = answer.json()["data"]
+        found: list[dict[str, Any]] = self.call("GET", "/v2/webhooks")["data"]
         return found
 
 
 class Tracker(Emulator):
     """GitTab."""
 
-    headers: ClassVar[dict[str, str]] = {"PRIVATE-TOKEN": VISITOR}
+    headers: ClassVar[dict[str, str]] = {"PRIVATE-TOKEN": "demo-visitor-token"}
 
     def made_by_us(self) -> list[dict[str, Any]]:
         """Every issue that carries a marker of ours."""

@@ -56,8 +56,9 @@ class Site:
             **settings,
         }
         self.client = httpx.Client(timeout=30)
-        self.board = Board(self._emulator("productboard"), self.client)
-        self.tracker = Tracker(self._emulator("gittab"), self.client)
+        addresses = self._emulators("productboard", "gittab")
+        self.board = Board(addresses[0], self.client)
+        self.tracker = Tracker(addresses[1], self.client)
         self._token = ""
 
     # ---- processes
@@ -85,31 +86,28 @@ class Site:
         return {row[0] for row in self.ask("SELECT DISTINCT owner FROM procrastinate_workers")}
 
     def is_ready(self, process: Process) -> bool:
-        self._running(process)
-        try:
-            return self.client.get(f"{self.address}/readyz").status_code == 200
-        except httpx.TransportError:
-            return False
+        return self._running(process) and self._answers(f"{self.address}/readyz")
 
     @staticmethod
     def _running(process: Process) -> bool:
         assert process.ended is None, f"{process.name} ended with {process.ended}: {process.output}"
         return True
 
-    def _emulator(self, name: str) -> str:
-        command = [
-            sys.executable,
-            "-m",
-            "keepstep_sandbox",
-            name,
-            "--insecure-callbacks",
-            "--time-scale",
-            "0.01",
-        ]
-        process = Process(name, command, self.folder, {})
-        self.processes.append(process)
-        found = until(lambda: re.search(r"http://\S+", process.output), _START_SECONDS)
-        return found[0]
+    def _emulators(self, *names: str) -> list[str]:
+        """Their addresses, once both answer."""
+        command = [sys.executable, "-m", "keepstep_sandbox", "--insecure-callbacks", "--time-scale", "0.01"]
+        made = [Process(name, [*command, name], self.folder, {}) for name in names]
+        self.processes += made
+        addresses = [until(lambda each=each: _address_in(each.output), _START_SECONDS) for each in made]
+        for address in addresses:
+            until(lambda address=address: self._answers(f"{address}/_sandbox/health"), _START_SECONDS)
+        return addresses
+
+    def _answers(self, address: str) -> bool:
+        try:
+            return self.client.get(address).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def close(self, *, failed: bool) -> None:
         self.client.close()
@@ -193,6 +191,11 @@ class Site:
     def link_of(self, integration: dict[str, Any], feature: str) -> dict[str, Any] | None:
         items = self.api("GET", "/links", integration=integration["id"], limit=100)["items"]
         return next((each for each in items if each["feature"]["id"] == feature), None)
+
+
+def _address_in(output: str) -> str:
+    found = re.search(r"http://\S+", output)
+    return found[0] if found else ""
 
 
 def key_of(link: dict[str, Any]) -> str:
