@@ -56,6 +56,10 @@ class Board(Emulator):
         super().__init__(address, client)
         self.call("POST", "/_sandbox/seed", {"tokens": [{"token": WATCHER, "per_second": 100_000}]})
 
+    def features(self) -> list[str]:
+        found = self.call("GET", "/v2/entities", **{"type[]": "feature"})["data"]
+        return [each["id"] for each in found]
+
     def add_features(self, count: int) -> list[str]:
         made: list[str] = self.call("POST", "/_sandbox/seed", {"features": count})["entities"]
         return made
