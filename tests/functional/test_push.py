@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from keepstep.app import links, manage
+from keepstep.domain.events import Act, Timer, TimerKind
 from keepstep.domain.integration import IntegrationState
 from keepstep.domain.link import LinkState
 
@@ -431,3 +432,28 @@ async def _feature_named(world, entity, name):
 
 async def _has_no_marker(world, iid):
     return "keepstep" not in ((await world.issue(iid))["description"] or "")
+
+
+async def test_a_twin_that_turns_up_late_is_reported(world):
+    """The first request was still being carried out when two looks had not found its ticket."""
+    integration = await world.connect()
+    feature = (await world.features())[0]
+    world.fault("gittab", match=CREATE, drop=True, when="before")
+    await world.click(integration, feature["id"])
+    await world.until(lambda: _is_connected(world, integration, feature))
+    link = await world.link_of(integration, feature["id"])
+    async with world.ctx.storage.begin() as uow:
+        due = await uow.timers.take_due(world.ctx.clock.now() + timedelta(hours=1), 100)
+    assert [timer.kind for timer in due if timer.link_id == link.id] == [TimerKind.LOOK_AGAIN]
+    (issue,) = await world.issues()
+    await world.tracker("POST", "/projects/1/issues", {"title": "Twin", "description": issue["description"]})
+    async with world.ctx.storage.begin() as uow:
+        now = world.ctx.clock.now()
+        await uow.timers.set(Timer(TimerKind.LOOK_AGAIN, integration.id, now, link.id))
+        await uow.commit()
+    entry = await world.until(lambda: _told(world, link, Act.DUPLICATE))
+    assert "close one of them by hand" in entry.reason
+
+
+async def _told(world, link, act):
+    return next((entry for entry in await world.journal(link) if entry.act is act), None)

@@ -31,14 +31,15 @@ async def push(work: Work) -> None:
         await give_up_push(work, "unsupported", sentence)
         return
     remember_feature(work, feature)
-    if work.link.intent.create is not None:
+    in_doubt = work.link.intent.create is not None
+    if in_doubt:
         ticket = await _look_for_ours(work)
         if ticket is not None:
             await _attach(work, ticket, Act.ADOPTED)
             return
         if work.link.intent.create is not None:
             return
-    await _create(work, feature)
+    await _create(work, feature, again=in_doubt)
 
 
 async def _look_for_ours(work: Work) -> Ticket | None:
@@ -64,9 +65,11 @@ async def _look_for_ours(work: Work) -> Ticket | None:
     return None
 
 
-async def _create(work: Work, feature: Feature) -> None:
+async def _create(work: Work, feature: Feature, *, again: bool) -> None:
     drafted = draft_of(work.rules, work.integration.policy, feature.snapshot)
-    work.change(intent=Intent(create=CreateIntent(work.now, feature.snapshot, drafted)), retry_at=None)
+    work.change(
+        intent=Intent(create=CreateIntent(work.now, feature.snapshot, drafted, again=again)), retry_at=None
+    )
     await work.save()
     await work.fence()
     try:
@@ -103,7 +106,7 @@ async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
             since = work.now - _KEPT_UNMATCHED
             early = await uow.inbox.adopt(work.integration.id, ticket.ref.id, work.link.id, since)
             await uow.journal.add(*work.journal)
-            if act is Act.ADOPTED:
+            if act is Act.ADOPTED or intent.again:
                 later = Timer(
                     TimerKind.LOOK_AGAIN, work.integration.id, work.now + _KEPT_UNMATCHED, work.link.id
                 )

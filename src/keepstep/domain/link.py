@@ -60,6 +60,8 @@ class CreateIntent:
     draft: Snapshot
     looks: int = 0
     """How often we have looked for the marker without finding it."""
+    again: bool = False
+    """An earlier create was given up on after two looks: its ticket may still turn up, and is looked for once more."""
 
 
 @dataclass(frozen=True, slots=True)
