@@ -444,7 +444,7 @@ async def test_a_twin_that_turns_up_late_is_reported(world):
     link = await world.link_of(integration, feature["id"])
     async with world.ctx.storage.begin() as uow:
         due = await uow.timers.take_due(world.ctx.clock.now() + timedelta(hours=1), 100)
-    assert [timer.kind for timer in due if timer.link_id == link.id] == [TimerKind.LOOK_AGAIN]
+    assert TimerKind.LOOK_AGAIN in [timer.kind for timer in due if timer.link_id == link.id]
     (issue,) = await world.issues()
     await world.tracker("POST", "/projects/1/issues", {"title": "Twin", "description": issue["description"]})
     async with world.ctx.storage.begin() as uow:
