@@ -7,8 +7,8 @@ are rows of text, an image is a link, an opaque block is a placeholder. What nob
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher
 
+from keepstep.domain.alignment import matching
 from keepstep.domain.inlines import Run, flatten, inline_text, nest
 from keepstep.domain.nodes import (
     Block,
@@ -77,10 +77,7 @@ def _pieces(block: Block, through: Through | None) -> tuple[Block, ...]:
 
 def _aligned(new: Sequence[Block], seen: Sequence[_Seen]) -> list[tuple[int, int, _Seen | None]]:
     """Slices of `new` with the old block each stands for; None where it stands for none or only for a part."""
-    names: dict[Block, int] = {}
-    mine = [names.setdefault(block, len(names)) for block in new]
-    theirs = [names.setdefault(piece, len(names)) for one in seen for piece in one.pieces]
-    place = _matching(mine, theirs)
+    place = dict(matching([piece for one in seen for piece in one.pieces], new))
     taken: dict[int, tuple[int, _Seen]] = {}
     at = 0
     for one in seen:
@@ -92,22 +89,6 @@ def _aligned(new: Sequence[Block], seen: Sequence[_Seen]) -> list[tuple[int, int
     _take_moved(new, seen, taken)
     _take_edited(new, seen, taken)
     return _slices(len(new), taken)
-
-
-def _matching(mine: Sequence[int], theirs: Sequence[int]) -> dict[int, int]:
-    """Positions in `theirs` to positions in `mine`, in order. Equal ends are matched first: edits are local."""
-    head = 0
-    while head < min(len(mine), len(theirs)) and mine[head] == theirs[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(mine), len(theirs)) - head and mine[-1 - tail] == theirs[-1 - tail]:
-        tail += 1
-    place = {at: at for at in range(head)}
-    place.update({len(theirs) - 1 - k: len(mine) - 1 - k for k in range(tail)})
-    middle = SequenceMatcher(None, theirs[head : len(theirs) - tail], mine[head : len(mine) - tail])
-    for their_at, my_at, size in middle.get_matching_blocks():
-        place.update({head + their_at + k: head + my_at + k for k in range(size)})
-    return place
 
 
 def _take_moved(new: Sequence[Block], seen: Sequence[_Seen], taken: dict[int, tuple[int, _Seen]]) -> None:

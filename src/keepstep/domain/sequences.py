@@ -6,11 +6,12 @@ that is done to the other; where both did, `Inner` may merge the two elements, a
 conflict. Elements that nobody touched come out as the very objects each side had.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from typing import Generic, TypeVar
 
+from keepstep.domain.alignment import matching, stretches
 from keepstep.domain.fields import Side
 
 E = TypeVar("E", bound=Hashable)
@@ -64,8 +65,8 @@ class Track(Generic[E]):
 
 def follow(base: Sequence[E], now: Sequence[E], meaning: Meaning[E]) -> Track[E]:
     track: Track[E] = Track([()] * len(base), [False] * len(base), [[] for _ in range(len(base) + 1)], {})
-    for tag, i1, i2, j1, j2 in _opcodes(base, now):
-        if tag == "equal":
+    for equal, i1, i2, j1, j2 in stretches(base, now):
+        if equal:
             for offset in range(i2 - i1):
                 track.fates[i1 + offset] = (now[j1 + offset],)
                 track.kept[i1 + offset] = True
@@ -83,13 +84,6 @@ def follow(base: Sequence[E], now: Sequence[E], meaning: Meaning[E]) -> Track[E]
     return track
 
 
-def _opcodes(base: Sequence[E], now: Sequence[E]) -> Sequence[tuple[str, int, int, int, int]]:
-    names: dict[E, int] = {}
-    mine = [names.setdefault(each, len(names)) for each in base]
-    theirs = [names.setdefault(each, len(names)) for each in now]
-    return SequenceMatcher(None, mine, theirs, autojunk=False).get_opcodes()
-
-
 def _pair_up(old: Sequence[E], new: Sequence[E], meaning: Meaning[E]) -> dict[int, int]:
     """Places in `new` to places in `old`, in order: which new element is which old one, edited."""
     if len(old) == len(new) and all(
@@ -98,21 +92,20 @@ def _pair_up(old: Sequence[E], new: Sequence[E], meaning: Meaning[E]) -> dict[in
         return {at: at for at in range(len(new))}
     if len(old) * len(new) > _LARGEST_GAP:
         return {}
+    before, after = [_Look.at(each, meaning) for each in old], [_Look.at(each, meaning) for each in new]
+    alike = [[_likeness(one, other) for other in after] for one in before]
     best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in range(len(old) - 1, -1, -1):
         for j in range(len(new) - 1, -1, -1):
-            taken = _likeness(old[i], new[j], meaning) + best[i + 1][j + 1]
-            best[i][j] = max(best[i + 1][j], best[i][j + 1], taken)
-    return _walk_back(old, new, best, meaning)
+            best[i][j] = max(best[i + 1][j], best[i][j + 1], alike[i][j] + best[i + 1][j + 1])
+    return _walk_back(alike, best)
 
 
-def _walk_back(
-    old: Sequence[E], new: Sequence[E], best: Sequence[Sequence[float]], meaning: Meaning[E]
-) -> dict[int, int]:
+def _walk_back(alike: Sequence[Sequence[float]], best: Sequence[Sequence[float]]) -> dict[int, int]:
     pairs: dict[int, int] = {}
     i = j = 0
-    while i < len(old) and j < len(new):
-        likeness = _likeness(old[i], new[j], meaning)
+    while i < len(alike) and j < len(alike[i]):
+        likeness = alike[i][j]
         if likeness and best[i][j] == likeness + best[i + 1][j + 1]:
             pairs[j] = i
             i, j = i + 1, j + 1
@@ -123,12 +116,28 @@ def _walk_back(
     return pairs
 
 
-def _likeness(old: E, new: E, meaning: Meaning[E]) -> float:
-    if meaning.kind(old) != meaning.kind(new):
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What two elements are compared by."""
+
+    kind: object
+    words: Counter[str]
+    length: int
+
+    @classmethod
+    def at(cls, element: E, meaning: Meaning[E]) -> "_Look":
+        words = meaning.words(element)
+        return cls(meaning.kind(element), Counter(words), len(words))
+
+
+def _likeness(old: _Look, new: _Look) -> float:
+    if old.kind != new.kind:
         return 0.0
-    ours, theirs = meaning.words(old), meaning.words(new)
-    common = sum(min(ours.count(word), theirs.count(word)) for word in set(ours))
-    share = 2 * common / (len(ours) + len(theirs)) if ours or theirs else 1.0
+    # Counted only where the lengths alone leave it possible.
+    if 2 * min(old.length, new.length) < _ALIKE * (old.length + new.length):
+        return 0.0
+    common = sum(min(count, new.words[word]) for word, count in old.words.items())
+    share = 2 * common / (old.length + new.length) if old.length or new.length else 1.0
     return share if share >= _ALIKE else 0.0
 
 
@@ -157,10 +166,7 @@ def _align(base_feature: Sequence[E], base_ticket: Sequence[E], meaning: Meaning
         starts.append(len(flat))
         flat.extend(meaning.pieces(element))
     starts.append(len(flat))
-    place: dict[int, int] = {}
-    for tag, i1, i2, j1, _ in _opcodes(flat, base_ticket):
-        if tag == "equal":
-            place.update({i1 + offset: j1 + offset for offset in range(i2 - i1)})
+    place = dict(matching(flat, base_ticket))
     slots: list[_Slot] = []
     done_feature = done_ticket = 0
     for at in range(len(base_feature)):
