@@ -8,7 +8,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from keepstep.web import errors, health
-from keepstep.web.admin.layout import STATIC
+from keepstep.web.admin.layout import PUBLIC_STATIC, STATIC
 from keepstep.web.admin.routes import routers
 from keepstep.web.deps import Services
 from keepstep.web.guards import BodyLimit, SecurityHeaders
@@ -41,7 +41,8 @@ def create_app(services: Services, doors: Iterable[APIRouter] = ()) -> FastAPI:
     errors.install(app)
     app.add_middleware(BodyLimit, limit=_BODY_LIMIT, larger={"/hooks/": _HOOK_LIMIT})
     app.add_middleware(SecurityHeaders, https=services.secure_cookies)
-    app.mount("/static", _Static(directory=STATIC), name="static")
+    for path in ("/static", PUBLIC_STATIC):
+        app.mount(path, _Static(directory=STATIC), name=path)
     app.include_router(health.router)
     for router in (*doors, *routers()):
         app.include_router(router)

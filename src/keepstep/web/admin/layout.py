@@ -7,7 +7,7 @@ session's dependencies leave under `request.state`.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -22,6 +22,7 @@ from keepstep.web.deps import services
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
+PUBLIC_STATIC = "/l/static"
 
 DONE = {
     "paused": "Paused. Nothing flows until you resume; what arrives meanwhile is kept.",
@@ -50,9 +51,14 @@ def _fingerprint(name: str) -> str:
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
 
 
-def static_url(name: str) -> str:
+def static_url(name: str, folder: str = "/static") -> str:
     """Changes with the file, so that browsers may keep it for ever."""
-    return f"/static/{name}?v={_fingerprint(name)}"
+    return f"{folder}/{name}?v={_fingerprint(name)}"
+
+
+def _static_folder(request: Request) -> str:
+    """A proxy may show the world nothing of the pages but `/l/`; what those need lies below it as well."""
+    return PUBLIC_STATIC if request.url.path.startswith("/l/") else "/static"
 
 
 def _environment() -> Environment:
@@ -112,6 +118,7 @@ def render(
         "version": given.version,
         "done": DONE.get(request.query_params.get("done", ""), ""),
         "place": "",
+        "static_url": partial(static_url, folder=_static_folder(request)),
     }
     text = _ENVIRONMENT.get_template(template).render(page | facts)
     return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"} | dict(headers or {}))
