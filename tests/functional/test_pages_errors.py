@@ -190,7 +190,7 @@ async def test_health_readiness_and_metrics():
         'keepstep_integrations{state="paused"} 2',
         'keepstep_links{state="in conflict"} 1',
         'keepstep_links{state="linked"} 85',
-        "keepstep_notices_unhandled 3",
+        "keepstep_notices_unhandled 2",
         "keepstep_oldest_waiting_seconds 42",
         "keepstep_workers 1",
     ):

@@ -361,7 +361,8 @@ async def _seed_roadmap(world: World, seeded: Seeded) -> None:
     for number in range(3):
         await world.save(
             Notice(main.id, NoticeKind.CHANGED, Source.WEBHOOK, now - timedelta(minutes=2 + number),
-                   Side.TICKET if number else Side.FEATURE, f"subject-{number}"),
+                   Side.TICKET if number else Side.FEATURE, f"subject-{number}",
+                   calm[number].id if number else None),
         )  # fmt: skip
 
 
