@@ -39,7 +39,7 @@ from keepstep.domain.nodes import (
     Text,
     Underline,
 )
-from keepstep.domain.walk import block_text, links_in
+from keepstep.domain.walk import addresses_in, block_text, inlines_in, links_in
 
 __all__ = [
     "Alignment",
@@ -81,6 +81,7 @@ __all__ = [
 ]
 
 _MAX_START = 999_999_999  # the longest number with which CommonMark lets a list begin
+_MARKED = "keepstep"
 _BOX = re.compile(r"([☐☑]) ")
 
 
@@ -235,10 +236,20 @@ def _parted(block: Block, marker: str | None) -> tuple[Block | None, Block | Non
 
 
 def _is_marked(block: Block, marker: str | None) -> bool:
-    content = block.content if isinstance(block, OpaqueBlock) else ""
-    words = [block_text(block), content, *(link.href for link in links_in((block,)))]
-    found = {mark for text in words if "keepstep" in text for mark in markers_in(text)}
-    return bool(found) if marker is None else marker in found
+    return any(
+        marker is None or marker == found for text in _may_hold_markers(block) for found in markers_in(text)
+    )
+
+
+def _may_hold_markers(block: Block) -> Iterator[str]:
+    if _MARKED in (words := block_text(block)):
+        yield words
+    if isinstance(block, OpaqueBlock) and _MARKED in block.content:
+        yield block.content
+    for children in inlines_in(block):
+        for href in addresses_in(children):
+            if _MARKED in href:
+                yield href
 
 
 def with_footer(body: Document, footers: Sequence[Block]) -> Document:

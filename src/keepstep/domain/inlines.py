@@ -34,6 +34,10 @@ MARKS: tuple[MarkType, ...] = (Strong, Emphasis, Underline, Strike)
 _SPACES = re.compile(r"[ \t\n\r\f]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """What XML 1.0 has no way to write or advises against; Productboard checks markup as XML."""
+_UNUSUAL = re.compile(
+    "^ | \\Z|  |[\t\n\r\f\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff⟦]|://",
+)
+"""Text without any of it is in normal form."""
 _PLACEHOLDER = re.compile(r"⟦([^⟦⟧\n]{1,60} [0-9a-f]{8})⟧")
 ADDRESS = re.compile(r"(?<![A-Za-z0-9])https?://[^\s<>\"`⟦⟧]+", re.IGNORECASE)
 """A bare web address; punctuation at its end is cut off afterwards."""
@@ -72,19 +76,21 @@ def placeholder(label: str) -> str:
 
 def inline_text(children: Iterable[Inline]) -> str:
     """The words alone."""
-    parts = []
-    for run in flatten(children):
-        match run.leaf:
+    parts: list[str] = []
+    for child in children:
+        match child:
             case Text(text) | Code(text):
                 parts.append(text)
+            case Strong() | Emphasis() | Underline() | Strike():
+                parts.append(inline_text(child.children))
+            case Link(href, words):
+                parts.append(inline_text(words) if words or child.is_node else href)
             case LineBreak():
                 parts.append("\n")
-            case Link():
-                parts.append(inline_text(run.leaf.children))
             case Image():
-                parts.append(run.leaf.alt)
+                parts.append(child.alt)
             case Opaque():
-                parts.append(placeholder(run.leaf.label))
+                parts.append(placeholder(child.label))
     return "".join(parts)
 
 
@@ -144,6 +150,9 @@ def _widest(runs: Sequence[Run], at: int) -> tuple[int, Link | MarkType | None]:
 
 def normal_inlines(children: Iterable[Inline], *, breaks: bool = True) -> tuple[Inline, ...]:
     """The normal form of one line or paragraph. Without `breaks`, hard breaks become spaces (headings)."""
+    children = tuple(children)
+    if len(children) == 1 and isinstance(children[0], Text) and not _UNUSUAL.search(children[0].text):
+        return children if children[0].text else ()
     pieces: list[Run | None] = []  # None stands for white space; its marks are decided by its neighbours
     # Joined first: how the text was cut into pieces must not matter.
     for run in _joined(flatten(children)):

@@ -8,6 +8,7 @@ from keepstep.domain.nodes import (
     Block,
     BulletList,
     CodeBlock,
+    Emphasis,
     Heading,
     Inline,
     Link,
@@ -16,7 +17,10 @@ from keepstep.domain.nodes import (
     Paragraph,
     Quote,
     Rule,
+    Strike,
+    Strong,
     Table,
+    Underline,
 )
 
 
@@ -66,6 +70,19 @@ def links_in(blocks: Iterable[Block]) -> Iterator[Link]:
                     yield run.link
                 if isinstance(run.leaf, Link):
                     yield run.leaf
+
+
+def addresses_in(children: Iterable[Inline]) -> Iterator[str]:
+    """Where the links in a run of text lead."""
+    for child in children:
+        match child:
+            case Link():
+                yield child.href
+                yield from addresses_in(child.children)
+            case Strong() | Emphasis() | Underline() | Strike():
+                yield from addresses_in(child.children)
+            case _:
+                pass
 
 
 def with_inlines(block: Block, change: Callable[[tuple[Inline, ...]], tuple[Inline, ...]]) -> Block:

@@ -39,6 +39,7 @@ _SCOPES = {
 _TABLE = frozenset(("table",))
 _MAX_DEPTH = 60  # deeper tags are read as if they were not there; recursion stays far from Python's limit
 
+_PLAIN = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)>")
 _NAME = re.compile(r"</?([a-zA-Z][^\s/><\"'=]*)")
 _ATTRIBUTE = re.compile(r"[\s/]*([^\s/>=\"'<]+)(?:\s*=\s*([^\s\"'>]+))?")
 _QUOTED = re.compile(r"[\s/]*([^\s/>=\"'<]+)\s*=\s*([\"'])")
@@ -97,6 +98,9 @@ class _Builder:
 
     def _markup(self, at: int, text_from: int) -> int | None:
         """Where the markup at this "<" ends; None where it is no markup but text."""
+        if plain := _PLAIN.match(self.html, at):
+            self._chars(text_from, at)
+            return self._tag(plain.group(2).lower(), {}, at, plain.end(), closing=bool(plain.group(1)))
         for opening, closing in (("<!--", "-->"), ("<!", ">"), ("<?", "?>")):
             if self.html.startswith(opening, at):
                 if self.last_end[closing] < at + len(opening):
@@ -108,8 +112,13 @@ class _Builder:
             return None
         attributes, end, empty = self._attributes(name.end())
         self._chars(text_from, at)
-        tag = name.group(1).lower()
-        if self.html[at + 1] == "/":
+        closing_tag = self.html[at + 1] == "/"
+        return self._tag(name.group(1).lower(), attributes, at, end, closing=closing_tag, empty=empty)
+
+    def _tag(
+        self, tag: str, attributes: dict[str, str], at: int, end: int, *, closing: bool, empty: bool = False
+    ) -> int:
+        if closing:
             self._close(tag, at, end)
             return end
         self._open(tag, attributes, at, end, empty=empty)
@@ -140,14 +149,17 @@ class _Builder:
 
     def _chars(self, start: int, end: int) -> None:
         if end > start:
-            self.stack[-1].children.append(Chars(unescape(self.html[start:end]), start, end))
+            text = self.html[start:end]
+            self.stack[-1].children.append(Chars(unescape(text) if "&" in text else text, start, end))
 
     def _open(self, tag: str, attributes: dict[str, str], at: int, end: int, *, empty: bool) -> None:
         if tag in BLOCK:
             self._imply(tag, at)
         element = Element(tag, attributes, start=at, end=end)
         if tag in BLOCK:
-            for outer in self.stack:
+            for outer in reversed(self.stack):
+                if outer.has_block:
+                    break  # and so have those around it
                 outer.has_block = True
         if tag in VOID or empty:
             self.stack[-1].children.append(element)
@@ -201,5 +213,7 @@ class _Builder:
         self.stack.pop().end = end
 
     def _untidy(self) -> None:
-        for element in self.stack:
+        for element in reversed(self.stack):
+            if not element.tidy:
+                break  # and so are those around it
             element.tidy = False
