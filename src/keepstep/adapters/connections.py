@@ -19,24 +19,20 @@ _TRUSTED_SECONDS = 2.0
 
 
 class SeenConnection(AsyncConnection[Any]):
-    """Knows when it was last given back."""
+    """Knows when it was last handed out in good health."""
 
+    # Not when it was given back: a pool with a `reset` sends every connection that comes back through a worker task.
     seen_at: float = 0.0
-
-
-async def note_seen(connection: AsyncConnection[Any]) -> None:
-    """For a pool's `reset`: called when a connection comes back."""
-    if isinstance(connection, SeenConnection):
-        connection.seen_at = time.monotonic()
 
 
 async def check_if_doubtful(connection: AsyncConnection[Any]) -> None:
     """For a pool's `check`. Raises psycopg.OperationalError for a connection that has ended."""
-    fresh = (
-        isinstance(connection, SeenConnection) and time.monotonic() - connection.seen_at < _TRUSTED_SECONDS
-    )
+    now = time.monotonic()
+    fresh = isinstance(connection, SeenConnection) and now - connection.seen_at < _TRUSTED_SECONDS
     if not fresh or connection.closed or _has_something_to_say(connection):
         await AsyncConnectionPool.check_connection(connection)
+    if isinstance(connection, SeenConnection):
+        connection.seen_at = now
 
 
 @contextlib.asynccontextmanager

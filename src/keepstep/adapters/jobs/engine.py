@@ -17,7 +17,7 @@ import psycopg
 from procrastinate import JobContext
 from psycopg_pool import AsyncConnectionPool
 
-from keepstep.adapters.connections import SeenConnection, check_if_doubtful, note_seen
+from keepstep.adapters.connections import SeenConnection, check_if_doubtful
 from keepstep.adapters.jobs import schema
 from keepstep.adapters.jobs.queue import (
     CLICKS,
@@ -231,7 +231,6 @@ def _pool(dsn: str, owner: str) -> Pool:
         max_idle=60,
         name=name,
         connection_class=SeenConnection,
-        reset=note_seen,
         check=check_if_doubtful,
         configure=_autocommit,
         kwargs={

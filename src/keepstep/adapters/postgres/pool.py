@@ -5,7 +5,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from keepstep.adapters.connections import SeenConnection, check_if_doubtful, note_seen
+from keepstep.adapters.connections import SeenConnection, check_if_doubtful
 
 _STATEMENT_MILLISECONDS = 30_000
 _NAME_BYTES = 63
@@ -49,6 +49,5 @@ def new_pool(
         name=application_name,
         connection_class=SeenConnection,
         kwargs=connection_settings(application_name, **extra),
-        reset=note_seen,
         check=check_if_doubtful,
     )
