@@ -41,7 +41,7 @@ class Scale:
 
 
 FULL = Scale(3, 30, 60, 3, 5.0, 45, 4, 6, 30, 3, 15.0)
-QUICK = Scale(1, 3, 12, 1, 1.5, 9, 1, 2, 8, 1, 2.0)
+QUICK = Scale(1, 2, 10, 1, 1.0, 6, 1, 1, 6, 1, 1.0)
 
 _Step = Callable[[], Awaitable[Sequence[Figure]]]
 

@@ -171,7 +171,7 @@ class Stage:
             for each in found
         ]
 
-    async def quiet(self, seconds: float = 2.5) -> None:
+    async def quiet(self, seconds: float = 1.8) -> None:
         """Returns when neither emulator was called for so long and nothing waits to be delivered. Raises BenchError."""
         until, seen, since = time.monotonic() + _QUIET_SECONDS, (-1, -1), time.monotonic()
         while time.monotonic() < until:
