@@ -29,7 +29,7 @@ from keepstep.domain.ids import StatusId
 from keepstep.domain.integration import Integration, IntegrationState, ProjectRef
 from keepstep.domain.policy import StatusMap, SyncPolicy
 from keepstep.serving import is_ready, listen, serve
-from keepstep.settings import Settings, SettingsError
+from keepstep.settings import Settings, SettingsError, load_settings
 from keepstep.web.deps import Check, Readiness
 
 _LOG = structlog.get_logger(__name__)
@@ -72,8 +72,14 @@ def demo_place(root: Path) -> DemoPlace:
 
 
 def demo_settings(place: DemoPlace) -> Settings:
-    """Short times, so that a person sees everything happen."""
-    return Settings(
+    """Short times, so that a person sees everything happen; never the database or the keys of a real installation.
+
+    Raises SettingsError.
+    """
+    return load_settings(
+        database_url="",
+        secret_keys="",
+        host="127.0.0.1",
         data_dir=place.folder,
         public_url=place.service,
         port=place.port,
@@ -91,6 +97,7 @@ def demo_settings(place: DemoPlace) -> Settings:
 async def run_demo(root: Path, out: TextIO) -> None:
     """Until Ctrl-C. Raises SettingsError with one line when something it needs is not to be had."""
     place = demo_place(root)
+    settings = demo_settings(place)
     place.folder.mkdir(parents=True, exist_ok=True)
     for port in range(place.port, place.port + 3):
         _check_free(port)
@@ -98,9 +105,7 @@ async def run_demo(root: Path, out: TextIO) -> None:
         demo = _Demo(place, out)
         await demo.wait_for_emulators()
         boards = (("Productboard emulator", place.board), ("GitTab emulator", place.tracker))
-        await serve(
-            demo_settings(place), with_worker=True, ready=demo.ready, boards=boards, started=demo.start
-        )
+        await serve(settings, with_worker=True, ready=demo.ready, boards=boards, started=demo.start)
 
 
 def _check_free(port: int) -> None:
@@ -117,13 +122,13 @@ def _emulator(name: str, port: int, place: DemoPlace) -> Iterator[None]:
     command = [sys.executable, "-m", "keepstep_sandbox", name, "--port", str(port)]
     command += ["--state", str(place.folder / f"{name}.json"), "--insecure-callbacks", "--time-scale", "0.05"]
     with (place.folder / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603, PLW1509 - our own module; no thread is running yet
+        process = subprocess.Popen(  # noqa: S603 - our own module
             command,
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread is running yet
         )
     try:
         yield

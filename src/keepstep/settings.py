@@ -5,7 +5,7 @@ A wrong setting is said in one line that names it.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -32,13 +32,13 @@ class Settings(BaseSettings):
     """Comma-separated `id:base64 of 32 bytes`; the first seals, all open. Empty: a key file in DATA_DIR."""
     pg_bindir: Path | None = None
     push_wait: float = Field(3.5, ge=0, le=4.5)
-    push_limit: timedelta = timedelta(minutes=15)
-    poll_every: timedelta = timedelta(minutes=5)
-    look_up_every: timedelta = timedelta(days=1)
-    look_again_after: timedelta = timedelta(minutes=15)
+    push_limit: timedelta = Field(timedelta(minutes=15), ge=timedelta(seconds=1))
+    poll_every: timedelta = Field(timedelta(minutes=5), ge=timedelta(seconds=1))
+    look_up_every: timedelta = Field(timedelta(days=1), ge=timedelta(seconds=1))
+    look_again_after: timedelta = Field(timedelta(minutes=15), ge=timedelta(seconds=1))
     attempts: int = Field(12, ge=1, le=100)
-    first_retry: timedelta = timedelta(seconds=2)
-    longest_retry: timedelta = timedelta(minutes=10)
+    first_retry: timedelta = Field(timedelta(seconds=2), gt=timedelta())
+    longest_retry: timedelta = Field(timedelta(minutes=10), gt=timedelta())
     settle_scale: float = Field(1.0, ge=0, le=10)
     journal_days: int = Field(90, ge=1)
     concurrency: int = Field(16, ge=1, le=64)
@@ -87,10 +87,10 @@ class Settings(BaseSettings):
         return self.public_url.startswith("https://")
 
 
-def load_settings() -> Settings:
-    """Raises SettingsError."""
+def load_settings(**given: Any) -> Settings:
+    """`given` comes before the environment. Raises SettingsError."""
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()

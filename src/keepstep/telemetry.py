@@ -13,11 +13,20 @@ _JSON_TRACEBACKS = structlog.processors.ExceptionRenderer(
 )
 
 
+def _without_colours(
+    _logger: object, _name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """The web server brings each message a second time, with escape codes."""
+    event.pop("color_message", None)
+    return event
+
+
 def configure_logging(*, json_lines: bool, level: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     final: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]

@@ -180,12 +180,6 @@ CREATE TABLE login_attempts (
 );
 CREATE INDEX login_attempts_key ON login_attempts (key, at);
 CREATE INDEX login_attempts_at ON login_attempts (at);
-CREATE TABLE workers (
-    owner text PRIMARY KEY,
-    started_at timestamptz NOT NULL,
-    seen_at timestamptz NOT NULL,
-    info jsonb NOT NULL
-);
 CREATE TABLE settings (
     key text PRIMARY KEY,
     value jsonb NOT NULL
@@ -194,7 +188,6 @@ CREATE TABLE settings (
 
 _TABLES = (
     "settings",
-    "workers",
     "login_attempts",
     "api_tokens",
     "sessions",
