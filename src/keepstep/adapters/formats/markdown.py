@@ -3,6 +3,7 @@
 Written with `**`, `*`, `~~`, `<ins>`, `-`, `#`, fences of backticks, and a backslash before a hard line end.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,8 @@ _SEPARATOR = "<!-- -->"
 """Between two lists that would otherwise grow together; read as nothing."""
 _GAP = f"\n\n{_SEPARATOR}\n\n"
 _LINES: dict[Alignment, str] = {"": "---", "left": ":---", "center": ":---:", "right": "---:"}
+_QUIET = re.compile(r"[^\W\d_](?:[^\W_]|[,;()'\"?.%]| (?! ))*(?<! )")
+"""Words that are written and read as they stand; the space is the plain one."""
 _LAST_NUMBER = 999_999_999
 
 
@@ -109,6 +112,8 @@ class Markdown:
         self, children: tuple[Inline, ...], guard: Callable[[str], str], *, in_cell: bool = False
     ) -> str:
         """With as little escaping as reads back the same."""
+        if len(children) == 1 and isinstance(children[0], Text) and _QUIET.fullmatch(children[0].text):
+            return children[0].text
         text = ""
         for care in CARES:
             text = guard(InlineWriter(self.dialect, care, in_cell).line(children))

@@ -64,10 +64,13 @@ def words_that_act(dialect: Dialect) -> re.Pattern[str]:
 
 @cache
 def parser(dialect: Dialect) -> MarkdownIt:
-    """CommonMark, tables and strikethrough. Addresses are taken as they stand; the model checks and encodes them."""
+    """CommonMark, tables and strikethrough. Addresses are taken as they stand; the model checks and encodes them.
+
+    It finds the blocks; the text in them is parsed when somebody asks, since most blocks have been read before.
+    """
     md = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable(["table", "strikethrough"])
     # Without it escaped characters stay apart from text that acts.
-    md.disable("text_join")
+    md.disable(["text_join", "inline"])
     for name, taken in (("normalizeLink", str), ("normalizeLinkText", str), ("validateLink", bool)):
         setattr(md, name, taken)
     md.block.ruler.at("reference", _reference)

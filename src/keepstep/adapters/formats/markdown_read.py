@@ -5,11 +5,13 @@ written back as it was read.
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from markdown_it.token import Token
 
 from keepstep.adapters.formats.markdown_dialect import MAX_NESTING, Dialect, parser
 from keepstep.adapters.formats.markdown_inline import InlineReader
+from keepstep.adapters.formats.remembered import remembered
 from keepstep.domain.document import (
     Alignment,
     Block,
@@ -27,6 +29,7 @@ from keepstep.domain.document import (
     Rule,
     Source,
     Table,
+    Text,
     normalise,
 )
 from keepstep.domain.inlines import flatten, opaque_label
@@ -36,6 +39,8 @@ from keepstep.domain.walk import inlines_in
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _BOX = re.compile(r"\[([ xX])\](?=\s)")
 _KEPT = re.compile(r"\[\[_TOC_\]\]|\[TOC\]|\$\$.*\$\$", re.DOTALL)
+_QUIET = re.compile(r"[^\n\r\\`*_~\[\]<>&!@#:$^{}|\x00]+")
+"""Text in which no sign means anything."""
 _BLANK = " \t\r\n"
 _SEPARATOR = "<!-- -->"
 _CLOSERS = (
@@ -54,31 +59,49 @@ class Reader:
     def __init__(self, text: str, dialect: Dialect) -> None:
         self.text = text
         self.dialect = dialect
+        self.env: dict[str, Any] = {}
         self.starts = [found.start() for found in _LINE.finditer(text)]
 
     def document(self) -> Document:
-        env: dict[str, dict[str, dict[str, str]]] = {}
-        tokens = parser(self.dialect).parse(self.text, env)
-        defined = frozenset(one["href"] for one in env.get("references", {}).values())
+        tokens = parser(self.dialect).parse(self.text, self.env)
+        references: dict[str, dict[str, str]] = self.env.get("references", {})
+        defined = frozenset(one["href"] for one in references.values())
         blocks: list[Block] = []
         follows: str | None = None
         at = 0
         for group in _groups(tokens):
             start, end = self._span(group[0])
-            block = self._top(group, self.text[start:end])
-            normal = normalise(Document((block,))).blocks if block is not None else ()
-            if not normal:
+            block, alone = self._known(group, self.text[start:end], defined)
+            if block is None:
                 continue
             source = None
-            if self._stands_alone(group, normal[0], defined):
+            if alone:
                 lead = self.text[at:start] if follows != "" else ""
                 source = Source(self.dialect.name, self.text[start:end], lead, follows)
-            blocks.append(replace(normal[0], source=source))
+            blocks.append(replace(block, source=source))
             follows = source.text if source else ""
             at = end
         if blocks and (last := blocks[-1].source) and not (tail := self.text[at:]).strip(_BLANK):
             blocks[-1] = replace(blocks[-1], source=replace(last, tail=tail))
         return Document(tuple(blocks))
+
+    def _known(
+        self, group: Sequence[Token], content: str, defined: frozenset[str]
+    ) -> tuple[Block | None, bool]:
+        """The block in normal form, and whether its text means the same whatever stands around it."""
+        key = (self.dialect.name, group[0].type, content)
+        # Where link labels are defined, any bracket may be a link.
+        lasting = not defined or "[" not in content
+        if lasting and (known := remembered.get(key)):
+            return known, True
+        block = self._top(group, content)
+        normal = normalise(Document((block,))).blocks if block is not None else ()
+        if not normal:
+            return None, False
+        alone = self._stands_alone(group, normal[0], defined)
+        if alone and lasting:
+            remembered.put(key, normal[0])
+        return normal[0], alone
 
     def _span(self, token: Token) -> tuple[int, int]:
         first, behind = token.map or [0, 0]
@@ -92,7 +115,7 @@ class Reader:
         return self._block(group)
 
     def _stands_alone(self, group: Sequence[Token], block: Block, defined: frozenset[str]) -> bool:
-        """Its text means the same whatever stands around it. (A block kept unread brings its own end.)"""
+        """(A block kept unread brings its own end.)"""
         if group[0].type == "fence" and not self._is_closed(group[0]):
             return False
         if group[0].type == "html_block":
@@ -141,7 +164,17 @@ class Reader:
         return Paragraph(self._inlines(inline))
 
     def _inlines(self, inline: Token) -> tuple[Inline, ...]:
-        return InlineReader(inline.children or (), self.dialect).inlines()
+        if _QUIET.fullmatch(inline.content):
+            return (Text(inline.content),)
+        return InlineReader(self._parsed(inline), self.dialect).inlines()
+
+    def _parsed(self, inline: Token) -> list[Token]:
+        if inline.children is None:
+            inline.children = []
+        if not inline.children:
+            md = parser(self.dialect)
+            md.inline.parse(inline.content, md, self.env, inline.children)
+        return inline.children
 
     def _items(self, tokens: Sequence[Token]) -> tuple[ListItem, ...]:
         return tuple(self._item(group[1:-1]) for group in _groups(tokens))
@@ -149,8 +182,8 @@ class Reader:
     def _item(self, tokens: Sequence[Token]) -> ListItem:
         checked = None
         inline = tokens[1] if len(tokens) > 1 and tokens[0].type == "paragraph_open" else None
-        words = inline.children[0] if inline is not None and inline.children else None
         box = _BOX.match(inline.content) if inline else None
+        words = self._parsed(inline)[0] if inline and box else None
         # The box is raw text: an escaped one comes as a token of its own.
         if box and words and words.type == "text" and words.content.startswith(box.group()):
             checked = box.group(1) != " "

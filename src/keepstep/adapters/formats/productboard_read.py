@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from keepstep.adapters.formats.html_tree import Chars, Element, names, parse
+from keepstep.adapters.formats.remembered import remembered
 from keepstep.domain.document import (
     Block,
     BulletList,
@@ -73,15 +74,33 @@ class Reader:
         blocks: list[Block] = []
         follows: str | None = None
         at = 0
-        for block, element in self._placed(parse(self.html).children):
-            normal = normalise(Document((block,))).blocks
-            if not normal:
-                continue
+        for block, element in self._tops(parse(self.html).children):
             source = self._source(element, at, follows) if element is not None else None
-            blocks.append(replace(normal[0], source=source))
+            blocks.append(replace(block, source=source))
             follows = source.text if source else ""
             at = element.end if element is not None else at
         return Document(self._with_tail(blocks, at))
+
+    def _tops(self, nodes: Iterable[Element | Chars]) -> Iterable[tuple[Block, Element | None]]:
+        """As `_placed`, in normal form."""
+        for group in _grouped(nodes):
+            if not isinstance(group, Element) or not group.tidy:
+                yield from self._normal(self._placed_group(group))
+                continue
+            key = (self.format, group.tag, self.html[group.start : group.end])
+            if known := remembered.get(key):
+                yield known, group
+                continue
+            for block, element in self._normal(self._placed_group(group)):
+                if element is group:
+                    remembered.put(key, block)
+                yield block, element
+
+    @staticmethod
+    def _normal(placed: Iterable[tuple[Block, Element | None]]) -> Iterable[tuple[Block, Element | None]]:
+        for block, element in placed:
+            for normal in normalise(Document((block,))).blocks:
+                yield normal, element
 
     def _source(self, element: Element, at: int, follows: str | None) -> Source:
         """Behind a block without a source the lead is worth nothing: `follows` is then a text no block has."""
@@ -99,20 +118,22 @@ class Reader:
     def _placed(self, nodes: Iterable[Element | Chars]) -> Iterable[tuple[Block, Element | None]]:
         """Top-level blocks, each with the element that is written back for it where one stands for it alone."""
         for group in _grouped(nodes):
-            if isinstance(group, Element):
-                blocks = self._element(group)
-                alone = len(blocks) == 1 and group.tidy and group.tag not in ("li", "td", "th", "tr")
-                for block in blocks:
-                    yield block, group if alone else None
-            elif all(
-                _is_unknown(node) or (isinstance(node, Chars) and not node.text.strip(_SPACE))
-                for node in group
-            ):
-                for node in group:
-                    if isinstance(node, Element):
-                        yield self._opaque(node), node
-            else:
-                yield Paragraph(self._inlines(group)), None
+            yield from self._placed_group(group)
+
+    def _placed_group(self, group: Element | list[Element | Chars]) -> Iterable[tuple[Block, Element | None]]:
+        if isinstance(group, Element):
+            blocks = self._element(group)
+            alone = len(blocks) == 1 and group.tidy and group.tag not in ("li", "td", "th", "tr")
+            for block in blocks:
+                yield block, group if alone else None
+        elif all(
+            _is_unknown(node) or (isinstance(node, Chars) and not node.text.strip(_SPACE)) for node in group
+        ):
+            for node in group:
+                if isinstance(node, Element):
+                    yield self._opaque(node), node
+        else:
+            yield Paragraph(self._inlines(group)), None
 
     def _opaque(self, element: Element) -> OpaqueBlock:
         content = self.html[element.start : element.end]
