@@ -236,6 +236,8 @@ def _parted(block: Block, marker: str | None) -> tuple[Block | None, Block | Non
 
 
 def _is_marked(block: Block, marker: str | None) -> bool:
+    if block.source is not None and _MARKED not in block.source.text:
+        return False
     return any(
         marker is None or marker == found for text in _may_hold_markers(block) for found in markers_in(text)
     )

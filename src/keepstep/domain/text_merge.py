@@ -4,7 +4,7 @@ A ticked box on one side and changed words on the other both survive. No conflic
 place that both sides changed differently is told as a clash, and the field's conflict rule decides it.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -66,11 +66,19 @@ def merge_documents(
     meaning: Meaning[Block] = Meaning(kind=type, words=_block_words, pieces=pieces, inner=_merge_block)
     bases = (base[0].blocks, base[1].blocks)
     merged = merge_sequences(bases, (now[0].blocks, now[1].blocks), meaning, winner)
+    known = {id(block) for side in (*base, *now) for block in side.blocks}
+    known.update(id(block) for blocks in shown.values() for block in blocks)
     return MergedText(
-        carry_over(normalise(Document(tuple(merged.feature))), now[0], over_ticket),
-        carry_over(normalise(Document(tuple(merged.ticket))), now[1], over_feature),
+        carry_over(_normal(merged.feature, known), now[0], over_ticket),
+        carry_over(_normal(merged.ticket, known), now[1], over_feature),
         tuple(merged.clashes),
     )
+
+
+def _normal(blocks: Sequence[Block], known: Container[int]) -> Document:
+    """In normal form; what was read from a side (`known`, by identity) is so already."""
+    made = ((block,) if id(block) in known else normalise(Document((block,))).blocks for block in blocks)
+    return Document(tuple(block for group in made for block in group))
 
 
 def clash_text(elements: Sequence[Block]) -> str:

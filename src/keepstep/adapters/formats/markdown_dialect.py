@@ -91,17 +91,24 @@ def _line(state: StateBlock, number: int) -> str:
 
 def _reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
     """A footnote is no link definition, though CommonMark reads a short one so."""
-    return not _FOOTNOTE.match(_line(state, start)) and reference(state, start, end, silent)
+    return (
+        state.src.startswith("[", state.bMarks[start] + state.tShift[start])
+        and not _FOOTNOTE.match(_line(state, start))
+        and reference(state, start, end, silent)
+    )
 
 
 def _footnote(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
     """Each footnote is a paragraph of its own."""
     del end
-    return silent and _FOOTNOTE.match(_line(state, start)) is not None
+    starts = state.src.startswith("[^", state.bMarks[start] + state.tShift[start])
+    return starts and silent and _FOOTNOTE.match(_line(state, start)) is not None
 
 
 def _fenced_quote(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
     """GitLab's quote between two lines of `>>>`."""
+    if not state.src.startswith(_FENCED_QUOTE, state.bMarks[start] + state.tShift[start]):
+        return False
     if _line(state, start).rstrip() != _FENCED_QUOTE or state.is_code_block(start):
         return False
     last = _closing_line(state, range(start + 1, end))
