@@ -49,7 +49,13 @@ async def measure(repeats: int) -> list[Figure]:
     whole = own + database
     note = f"service {own.pss:.0f}, database {database.pss:.0f}; nothing connected"
     return [
-        amount("start to ready, first time", [first.whole], "s", digits=2, note=_parts([first])),
+        amount(
+            "start to ready, first time",
+            [first.whole],
+            "s",
+            digits=2,
+            note=_parts([first], "program and initdb"),
+        ),
         amount(
             "start to ready, second time",
             [each.whole for each in later],
@@ -74,9 +80,9 @@ async def _start(service: Service) -> _Start:
     return _Start(ready - started, program, database - program, open_at - database, ready - started - open_at)
 
 
-def _parts(starts: list[_Start]) -> str:
+def _parts(starts: list[_Start], before: str = "program") -> str:
     middle = sorted(starts, key=lambda each: each.whole)[len(starts) // 2]
     return (
-        f"program {middle.program:.2f}, database {middle.database:.2f}, "
+        f"{before} {middle.program:.2f}, database {middle.database:.2f}, "
         f"schema {middle.schema:.2f}, web {middle.web:.2f}"
     )
