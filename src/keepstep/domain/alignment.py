@@ -49,9 +49,27 @@ def stretches(old: Sequence[Hashable], new: Sequence[Hashable]) -> Iterator[Stre
 
 def matching(old: Sequence[Hashable], new: Sequence[Hashable]) -> Pairs:
     """Places in `old` and `new` that hold the same element, both rising."""
+    head, tail = equal_ends(old, new)
+    pairs: Pairs = [(at, at) for at in range(head)]
+    pairs += [(len(old) - at, len(new) - at) for at in range(1, tail + 1)]
+    # Only now are elements hashed: edits are local, and a hash looks at everything in an element.
     names: dict[Hashable, int] = {}
-    mine = [names.setdefault(each, len(names)) for each in old]
-    theirs = [names.setdefault(each, len(names)) for each in new]
+    mine = [names.setdefault(each, len(names)) for each in old[head : len(old) - tail]]
+    theirs = [names.setdefault(each, len(names)) for each in new[head : len(new) - tail]]
+    pairs += [(head + i, head + j) for i, j in _matching_names(mine, theirs)]
+    return sorted(pairs)
+
+
+def equal_ends(old: Sequence[Hashable], new: Sequence[Hashable]) -> tuple[int, int]:
+    """How many elements are the same at the start and, apart from those, at the end."""
+    most = min(len(old), len(new))
+    head = next((at for at in range(most) if old[at] != new[at]), most)
+    most -= head
+    tail = next((at for at in range(most) if old[-1 - at] != new[-1 - at]), most)
+    return head, tail
+
+
+def _matching_names(mine: list[int], theirs: list[int]) -> Pairs:
     pairs: Pairs = []
     open_parts = [(0, len(mine), 0, len(theirs), 0)]
     while open_parts:
@@ -71,7 +89,7 @@ def matching(old: Sequence[Hashable], new: Sequence[Hashable]) -> Pairs:
         pairs += anchors
         if anchors and depth < _DEEPEST:
             open_parts += _between(anchors, i, i_end, j, j_end, depth + 1)
-    return sorted(pairs)
+    return pairs
 
 
 def _by_difflib(mine: list[int], theirs: list[int], i: int, i_end: int, j: int, j_end: int) -> Pairs:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from keepstep.domain.alignment import matching
+from keepstep.domain.alignment import equal_ends, matching
 from keepstep.domain.inlines import Run, flatten, inline_text, nest
 from keepstep.domain.nodes import (
     Block,
@@ -23,6 +23,7 @@ from keepstep.domain.nodes import (
     OrderedList,
     Table,
     Text,
+    with_source,
 )
 from keepstep.domain.walk import inlines_in, with_inlines
 
@@ -45,8 +46,7 @@ def carry_over(new: Document, old: Document, through: Through | None = None) -> 
     read it again). With it, blocks that come back poorer but untouched are replaced by the old ones too, and a block
     that was edited keeps what its format over there has no word for, such as a heading's depth.
     """
-    same = set(new.blocks)
-    seen = [_Seen(block, (block,) if block in same else _pieces(block, through)) for block in old.blocks]
+    seen = _seen(new.blocks, old.blocks, through)
     memory = _Memory.of(old)
     out: list[Block] = []
     for start, end, matched in _aligned(new.blocks, seen):
@@ -69,10 +69,22 @@ def carry_across(new: Document, old: Document, there: Through, here: Through) ->
     return carry_over(here(new), old, lambda document: here(there(document)))
 
 
+def _seen(new: Sequence[Block], old: Sequence[Block], through: Through | None) -> list[_Seen]:
+    head, tail = equal_ends(old, new)
+    same = set(new[head : len(new) - tail])
+    return [
+        _Seen(
+            block,
+            (block,) if at < head or at >= len(old) - tail or block in same else _pieces(block, through),
+        )
+        for at, block in enumerate(old)
+    ]
+
+
 def _pieces(block: Block, through: Through | None) -> tuple[Block, ...]:
     if through is None:
         return (block,)
-    return through(Document((replace(block, source=None),))).blocks
+    return through(Document((with_source(block, None),))).blocks
 
 
 def _aligned(new: Sequence[Block], seen: Sequence[_Seen]) -> list[tuple[int, int, _Seen | None]]:
@@ -93,11 +105,14 @@ def _aligned(new: Sequence[Block], seen: Sequence[_Seen]) -> list[tuple[int, int
 
 def _take_moved(new: Sequence[Block], seen: Sequence[_Seen], taken: dict[int, tuple[int, _Seen]]) -> None:
     """A block that stands elsewhere now, or twice, is still the old one."""
-    whole = {one.pieces[0]: one for one in reversed(seen) if len(one.pieces) == 1}
     covered = {at for start, (end, _) in taken.items() for at in range(start, end)}
-    for at, block in enumerate(new):
-        if at not in covered and block in whole:
-            taken[at] = (at + 1, whole[block])
+    homeless = [at for at in range(len(new)) if at not in covered]
+    if not homeless:
+        return
+    whole = {one.pieces[0]: one for one in reversed(seen) if len(one.pieces) == 1}
+    for at in homeless:
+        if new[at] in whole:
+            taken[at] = (at + 1, whole[new[at]])
 
 
 def _take_edited(new: Sequence[Block], seen: Sequence[_Seen], taken: dict[int, tuple[int, _Seen]]) -> None:

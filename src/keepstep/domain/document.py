@@ -38,6 +38,7 @@ from keepstep.domain.nodes import (
     Table,
     Text,
     Underline,
+    with_source,
 )
 from keepstep.domain.walk import addresses_in, block_text, inlines_in, links_in
 
@@ -122,7 +123,7 @@ def _normal_block(block: Block) -> Block | None:
 
 
 def _nested(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    return tuple(replace(block, source=None) if block.source else block for block in _normal_blocks(blocks))
+    return tuple(with_source(block, None) if block.source else block for block in _normal_blocks(blocks))
 
 
 def _normal_paragraph(block: Paragraph) -> Paragraph | OpaqueBlock | None:
@@ -183,7 +184,7 @@ def _padded(row: tuple[Cell, ...], width: int) -> tuple[Cell, ...]:
 
 def fresh(document: Document) -> Document:
     """Without the sources of its blocks, so that every block is written anew; embedded content keeps its anchors."""
-    return Document(tuple(replace(block, source=None) for block in document.blocks))
+    return Document(tuple(with_source(block, None) for block in document.blocks))
 
 
 def plain_text(document: Document) -> str:

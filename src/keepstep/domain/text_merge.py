@@ -5,7 +5,7 @@ place that both sides changed differently is told as a clash, and the field's co
 """
 
 from collections.abc import Callable, Container, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from keepstep.domain.carry import carry_over
@@ -26,6 +26,7 @@ from keepstep.domain.nodes import (
     Quote,
     Table,
     Text,
+    with_source,
 )
 from keepstep.domain.sequences import Clash, Meaning, Merged, merge_sequences
 from keepstep.domain.walk import block_text
@@ -60,7 +61,7 @@ def merge_documents(
 
     def pieces(block: Block) -> tuple[Block, ...]:
         if block not in shown:
-            shown[block] = over_ticket(Document((replace(block, source=None),))).blocks
+            shown[block] = over_ticket(Document((with_source(block, None),))).blocks
         return shown[block]
 
     meaning: Meaning[Block] = Meaning(kind=type, words=_block_words, pieces=pieces, inner=_merge_block)

@@ -33,7 +33,7 @@ from keepstep.domain.document import (
     normalise,
 )
 from keepstep.domain.inlines import flatten, opaque_label
-from keepstep.domain.nodes import Image
+from keepstep.domain.nodes import Image, with_source
 from keepstep.domain.walk import inlines_in
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
@@ -78,7 +78,7 @@ class Reader:
             if alone:
                 lead = self.text[at:start] if follows != "" else ""
                 source = Source(self.dialect.name, self.text[start:end], lead, follows)
-            blocks.append(replace(block, source=source))
+            blocks.append(with_source(block, source))
             follows = source.text if source else ""
             at = end
         if blocks and (last := blocks[-1].source) and not (tail := self.text[at:]).strip(_BLANK):

@@ -35,7 +35,7 @@ from keepstep.domain.document import (
     normalise,
 )
 from keepstep.domain.inlines import MarkType, opaque_label
-from keepstep.domain.nodes import NODE_URN
+from keepstep.domain.nodes import NODE_URN, with_source
 from keepstep.domain.walk import inlines_in
 
 _MARKS: dict[str, MarkType] = {
@@ -76,7 +76,7 @@ class Reader:
         at = 0
         for block, element in self._tops(parse(self.html).children):
             source = self._source(element, at, follows) if element is not None else None
-            blocks.append(replace(block, source=source))
+            blocks.append(with_source(block, source))
             follows = source.text if source else ""
             at = element.end if element is not None else at
         return Document(self._with_tail(blocks, at))

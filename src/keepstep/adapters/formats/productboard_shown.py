@@ -26,6 +26,7 @@ from keepstep.domain.document import (
     normalise,
 )
 from keepstep.domain.inlines import Run, flatten, nest
+from keepstep.domain.nodes import with_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Shown:
             case Table():
                 yield from self._table(block)
             case Rule() | OpaqueBlock():
-                yield replace(block, source=None)
+                yield with_source(block, None)
 
     def _item(self, item: ListItem) -> ListItem:
         return ListItem(self._blocks(item.blocks), item.checked)
