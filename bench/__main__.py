@@ -40,7 +40,7 @@ class Scale:
     idle_seconds: float
 
 
-FULL = Scale(3, 30, 60, 3, 4.0, 39, 3, 6, 20, 3, 10.0)
+FULL = Scale(3, 30, 60, 3, 4.0, 39, 3, 5, 15, 3, 10.0)
 QUICK = Scale(1, 2, 10, 1, 1.0, 6, 1, 1, 6, 1, 1.0)
 
 _Step = Callable[[], Awaitable[Sequence[Figure]]]

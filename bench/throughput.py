@@ -6,16 +6,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psutil
-
 from bench.edits import Edit, Way, What
 from bench.figures import BenchError, Figure, spread
-from bench.outside import Emulator
+from bench.outside import Exchange
 from bench.processes import cpu_seconds
-from bench.stage import Column, Pair, Stage
+from bench.stage import Column, Stage
 
 _EDITORS_PER_COLUMN = 4
 _LONGEST_SECONDS = 120.0
+_LOOK_SECONDS = 0.3
+_QUIET_SECONDS = 1.8
 _BUSY = 0.85
 """Of one core: what uses more than this has no time left."""
 _NUMBERS = itertools.count(5000)
@@ -63,25 +63,26 @@ def _limit(drain: _Drain, tokens: int) -> str:
 async def _drain(stage: Stage, columns: Sequence[Column], way: Way) -> _Drain:
     await stage.quiet()
     since = await stage.board.position(), await stage.tracker.position()
-    groups = _groups(stage)
-    before = [cpu_seconds(each) for each in groups]
+    before = _spent(stage)
     number, started = next(_NUMBERS), time.time()
     edits = [Edit(way, What.TITLE, pair, number) for pair in stage.pairs(columns)]
-    await asyncio.gather(*(_edit(stage, edits, column) for column in columns))
-    target = stage.tracker if way is Way.TO_TICKET else stage.board
-    position = since[1] if way is Way.TO_TICKET else since[0]
-    ended = await _all_written(target, position, edits)
-    spent = [cpu_seconds(each) - at for each, at in zip(_groups(stage), before, strict=True)]
-    elapsed = time.time() - started
-    calls = sum(each.is_call and each.started_at <= ended for each in await stage.board.journal(since[0]))
+    editing = asyncio.gather(*(_edit(stage, edits, column) for column in columns))
+    after, at = await _until_quiet(stage)
+    await editing
+    # Read once, at the end: a journal that is being read cannot answer anybody else.
+    board, tracker = await stage.board.journal(since[0]), await stage.tracker.journal(since[1])
+    ended = _last_write(edits, tracker if way is Way.TO_TICKET else board)
     for edit in edits[:: max(1, len(edits) // 5)]:
         await edit.check(stage)
-    return _Drain(ended - started, len(edits), calls, *(each / elapsed for each in spent))
+    calls = sum(each.is_call and each.started_at <= ended for each in board)
+    shares = [(then - now) / (at - started) for then, now in zip(after, before, strict=True)]
+    return _Drain(ended - started, len(edits), calls, *shares)
 
 
-def _groups(stage: Stage) -> list[list[psutil.Process]]:
+def _spent(stage: Stage) -> list[float]:
+    """Processor seconds so far: service, database, emulators."""
     emulators = [each.watched for each in stage.emulators.values()]
-    return [stage.service.own, stage.service.database.processes(), emulators]
+    return [cpu_seconds(each) for each in (stage.service.own, stage.service.database.processes(), emulators)]
 
 
 async def _edit(stage: Stage, edits: Sequence[Edit], column: Column) -> None:
@@ -94,19 +95,28 @@ async def _edit(stage: Stage, edits: Sequence[Edit], column: Column) -> None:
     await asyncio.gather(*(one(edit) for edit in edits if edit.pair.column is column))
 
 
-async def _all_written(side: Emulator, position: int, edits: Sequence[Edit]) -> float:
-    """When the last of them was written on the other side. Raises BenchError."""
-    until = time.monotonic() + _LONGEST_SECONDS
-    wanted: set[Pair] = {edit.pair for edit in edits}
+async def _until_quiet(stage: Stage) -> tuple[list[float], float]:
+    """Processor seconds spent when the last call was seen, and when that was. Raises BenchError."""
+    until, seen = time.monotonic() + _LONGEST_SECONDS, (0, 0)
+    spent, at = _spent(stage), time.time()
     while time.monotonic() < until:
-        await asyncio.sleep(0.5)
-        written = {}
-        for each in await side.journal(position):
-            if each.is_call and each.method in ("PUT", "PATCH") and "/connections/" not in each.path:
-                written[each.path] = each.ended_at
-        done = [
-            max((at for path, at in written.items() if pair.is_meant(path)), default=None) for pair in wanted
-        ]
-        if all(at is not None for at in done):
-            return max(at for at in done if at is not None)
-    raise BenchError(f"Not all of {len(wanted)} changes arrived within {_LONGEST_SECONDS:g} s.")
+        await asyncio.sleep(_LOOK_SECONDS)
+        now = await stage.board.position(), await stage.tracker.position()
+        if now != seen:
+            seen, spent, at = now, _spent(stage), time.time()
+        elif time.time() - at > _QUIET_SECONDS:
+            return spent, at
+    raise BenchError(f"It did not become quiet within {_LONGEST_SECONDS:g} s.")
+
+
+def _last_write(edits: Sequence[Edit], journal: Sequence[Exchange]) -> float:
+    """When the last of them was written on the other side. Raises BenchError."""
+    writes = [
+        each
+        for each in journal
+        if each.is_call and each.method in ("PUT", "PATCH") and "/connections/" not in each.path
+    ]
+    ends = [[write.ended_at for write in writes if edit.title in str(write.body)] for edit in edits]
+    if not all(ends):
+        raise BenchError(f"{sum(not each for each in ends)} of {len(edits)} changes did not arrive.")
+    return max(max(each) for each in ends)
