@@ -27,6 +27,14 @@ _LONGEST_WAIT = timedelta(hours=1)
 _USUAL_WAIT = timedelta(seconds=5)
 _LONGEST_QUOTE = 300
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NAME_UNKNOWN = (
+    "Name or service not known",
+    "nodename nor servname",
+    "name resolution",
+    "No address associated",
+)
+_NOBODY_THERE = ("All connection attempts failed", "Connection refused")
+"""What operating systems say, in words for people."""
 _BY_ITSELF = "Keepstep tries again by itself."
 
 
@@ -216,7 +224,12 @@ def _bare(thing: str) -> str:
 
 
 def _reason(error: httpx.HTTPError) -> str:
-    return str(error) or type(error).__name__
+    text = str(error)
+    if any(words in text for words in _NAME_UNKNOWN):
+        return "its name is not known"
+    if any(words in text for words in _NOBODY_THERE):
+        return "nothing answers there"
+    return text or type(error).__name__
 
 
 def _is_url(text: str) -> bool:

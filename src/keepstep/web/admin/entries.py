@@ -116,4 +116,8 @@ def completed(chosen: StatusMap, proposal: StatusMap) -> StatusMap:
 
 
 def sentence(error: KeepstepError) -> str:
-    return str(error) or (type(error).__doc__ or "").split("\n")[0]
+    """For somebody who waits at a form: nothing is tried again by itself there."""
+    text = (
+        str(error).replace(" Keepstep tries again by itself.", "").replace(" If it goes on, check", " Check")
+    )
+    return text or (type(error).__doc__ or "").split("\n")[0]

@@ -43,7 +43,7 @@ class GitLabAccount:
 
     async def _token(self) -> TokenWire | None:
         """Scopes and expiry. OAuth tokens have no such page."""
-        call = Call("GET", "/personal_access_tokens/self", "the token itself")
+        call = Call("GET", "/personal_access_tokens/self", "the account")
         try:
             return (await self._client.send(call)).parse(TokenWire)
         except (NotThereError, RejectedError):
