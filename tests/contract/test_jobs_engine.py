@@ -73,19 +73,19 @@ class Bench:
 
     async def until_found(self, text: str) -> Any:
         async with asyncio.timeout(15):
-            while not (rows := await self.query(text)):  # noqa: ASYNC110  (a row has no event)
+            while not (rows := await self.query(text)):
                 await asyncio.sleep(0.01)
         return rows[0][0]
 
     async def idle(self) -> None:
         async with asyncio.timeout(15):
-            while (await self.engine.stats()).running:  # noqa: ASYNC110  (a row has no event)
+            while (await self.engine.stats()).running:
                 await asyncio.sleep(0.01)
 
     async def until(self, holds: Callable[[], Any], seconds: float = 15) -> float:
         begun = time.monotonic()
         async with asyncio.timeout(seconds):
-            while not holds():  # noqa: ASYNC110  (the thing looked at has no event of its own)
+            while not holds():
                 await asyncio.sleep(0.01)
         return time.monotonic() - begun
 

@@ -10,6 +10,7 @@ from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import LinkId
 from keepstep.domain.link import LinkState
 from keepstep.ports.storage import JournalQuery, LinkQuery, Storage
+
 from storage_cases import NOW, at, integration, link, ticket
 
 pytest_plugins = ["storages"]

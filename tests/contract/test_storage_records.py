@@ -26,6 +26,7 @@ from keepstep.domain.link import (
 )
 from keepstep.domain.policy import ConflictRule, DeletionRules, Direction, FieldPolicy, StatusMap, SyncPolicy
 from keepstep.ports.storage import JournalQuery, Storage, TicketTakenError
+
 from storage_cases import ACCOUNT, NOW, OPENED, at, integration, link, notice, ticket
 
 pytest_plugins = ["storages"]
