@@ -167,6 +167,7 @@ async def unlink(ctx: Context, link_id: LinkId, actor: str) -> None:
                 link = await uow.links.get(link_id)
                 if link.is_open:
                     await begin_unlinking(ctx, uow, link, Ending.PERSON, actor)
+                    await _add_person_row(ctx, uow, link, NoticeKind.UNLINK, actor, {})
                     await uow.commit()
             break
         except StaleRevisionError:
