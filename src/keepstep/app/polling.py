@@ -5,6 +5,7 @@ sync saw, whatever its time says; what is known costs nothing. Linked items that
 contain are looked up by id, so that a deletion which nobody announces is noticed too.
 """
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -20,7 +21,7 @@ from keepstep.domain.fields import Side, Snapshot
 from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, TicketId
 from keepstep.domain.integration import Integration, IntegrationState
 from keepstep.domain.link import Link
-from keepstep.ports.errors import AuthLostError, OutsideError, RateLimitedError
+from keepstep.ports.errors import AuthLostError, NotThereError, OutsideError, RateLimitedError
 from keepstep.ports.locks import BusyError
 from keepstep.ports.storage import LinkQuery, UnitOfWork
 
@@ -191,7 +192,8 @@ async def _mend_cells(ctx: Context, integration: Integration) -> int:
                 woken.append(link.id)
                 await uow.commit()
         if link is None and cell.state is CellState.PROGRESS:
-            await columns.put_cell(column, feature, INITIAL)
+            with contextlib.suppress(NotThereError):  # a cell whose feature is gone must not stop the poll
+                await columns.put_cell(column, feature, INITIAL)
     await wake_all(ctx, woken)
     return len(woken)
 
