@@ -56,11 +56,13 @@ async def _look_for_ours(work: Work) -> Ticket | None:
             )
             work.tell(Act.DUPLICATE, reason, side=Side.TICKET, after=extra.ref.url)
         return found[0]
-    if intent is None or intent.looks >= 1:
+    if intent is None or (intent.looks >= 1 and (intent.look_after is None or intent.look_after <= work.now)):
         work.change(intent=Intent())
         return None
     settle = timedelta(seconds=work.sides.tracker.manifest.settle_seconds * work.ctx.rules.settle_scale)
-    work.change(intent=Intent(create=replace(intent, looks=intent.looks + 1)), retry_at=work.now + settle)
+    again = intent.look_after or work.now + settle
+    waiting = replace(intent, looks=intent.looks + 1, look_after=again)
+    work.change(intent=Intent(create=waiting), retry_at=again)
     await work.save()
     return None
 
