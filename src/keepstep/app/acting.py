@@ -19,6 +19,7 @@ from keepstep.domain.plan import Plan, PlannedWrite, moved
 from keepstep.domain.ticket import TicketChanges
 from keepstep.ports.errors import RejectedError
 from keepstep.ports.productboard import FeatureChanges
+from keepstep.ports.storage import JournalQuery, UnitOfWork
 
 
 class Verdict(Enum):
@@ -44,15 +45,52 @@ def judge(rule: FieldRule, side: Side, write: PlannedWrite, shown: str) -> Verdi
 async def act(work: Work, now: Base, plan: Plan) -> None:
     """Raises the errors of the outside; what was confirmed until then stays in `work.link`."""
     intended = tuple(
-        IntendedWrite(each.field, each.target, each.value, each.before, each.source, each.paired)
+        IntendedWrite(
+            each.field,
+            each.target,
+            each.value,
+            each.before,
+            each.source,
+            each.paired,
+            each.keeps_base,
+        )
         for each in plan.writes
     )
     work.change(intent=Intent(writes=intended))
-    await work.save()
+    await _commit_intent(work, plan)
     for side in (Side.TICKET, Side.FEATURE):
         writes = plan.for_side(side)
         if writes:
             await _write_side(work, side, writes, now.side(side))
+
+
+async def _commit_intent(work: Work, plan: Plan) -> None:
+    """With what its writes overrule: from here on neither a crash nor an unlink loses anybody's words."""
+    work.held.check()
+    async with work.ctx.storage.begin() as uow:
+        for write in plan.writes:
+            if write.loser is not None and not await _is_told(uow, work, write):
+                reason = "Both sides changed it; this value lost and can be put back."
+                work.tell(
+                    Act.OVERRULED,
+                    reason,
+                    side=write.target,
+                    field=write.field,
+                    before=write.loser,
+                    after=write.value,
+                )
+        work.link = await uow.links.save(work.link)
+        await uow.journal.add(*work.journal)
+        await uow.commit()
+    work.journal = []
+
+
+async def _is_told(uow: UnitOfWork, work: Work, write: PlannedWrite) -> bool:
+    """By an earlier try of the same write."""
+    acts = (Act.OVERRULED,)
+    query = JournalQuery(link=work.link.id, side=write.target, field=write.field, acts=acts, limit=1)
+    last, _ = await uow.journal.page(query)
+    return bool(last) and (last[0].before, last[0].after) == (write.loser, write.value)
 
 
 async def _write_side(work: Work, side: Side, writes: Sequence[PlannedWrite], before: Snapshot) -> None:
@@ -123,6 +161,8 @@ async def _take_verdict(work: Work, side: Side, write: PlannedWrite, shown: Snap
 def _advance(work: Work, write: PlannedWrite, shown: str) -> None:
     """The base moves for this field, and the intent loses it: confirmed. Of a merge only with its second half."""
     _intent_done(work, write)
+    if write.keeps_base:
+        return
     halves = {write.target: shown}
     if write.paired:
         halves = work.halves.setdefault(write.field, {})
@@ -150,9 +190,6 @@ def _refuse(work: Work, write: PlannedWrite, message: str) -> None:
 
 
 def _told(work: Work, act: Act, write: PlannedWrite, after: str, reason: str) -> None:
-    if write.loser is not None and act is Act.WROTE:
-        lost = "Both sides changed it; this value lost and can be put back."
-        work.tell(Act.OVERRULED, lost, side=write.target, field=write.field, before=write.loser, after=after)
     work.tell(act, reason, side=write.target, field=write.field, before=write.before, after=after)
 
 

@@ -13,7 +13,7 @@ from keepstep.domain.events import Act, Notice, NoticeKind
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import markers_in
 from keepstep.domain.link import Base, Conflict, Ending, IntendedWrite, Intent, LinkState, Refusal
-from keepstep.domain.merge import Pair
+from keepstep.domain.merge import FieldRule, Pair
 from keepstep.domain.plan import Plan, PlannedWrite, make_plan, moved, with_value
 from keepstep.ports.errors import NotThereError, OutsideError, StaleError
 
@@ -65,8 +65,8 @@ class _MovedAwayError(Exception):
 
 
 def _sides_to_read(work: Work) -> frozenset[Side]:
-    if not work.rows or work.link.intent.writes:
-        return frozenset(Side)
+    if not work.rows or work.link.intent.writes or work.link.lost is not None:
+        return frozenset(Side)  # the run that lost sight of one side took the other side's news with it
     sides: set[Side] = set()
     for row in work.rows:
         match row.kind:
@@ -74,8 +74,6 @@ def _sides_to_read(work: Work) -> frozenset[Side]:
                 sides.add(row.side)
             case NoticeKind.CELL:
                 pass
-            case NoticeKind.LOOK_AGAIN if work.link.lost is not None:
-                sides.add(work.link.lost.side)
             case NoticeKind.PUSH if work.link.state is LinkState.LINKED:
                 pass
             case _:
@@ -133,7 +131,7 @@ def _resolve_intents(work: Work, reading: Reading) -> None:
         partner = next(
             (each for each in done if each.paired and each.field is write.field and each != write), None
         )
-        if (write.paired and partner is None) or work.link.base is None:
+        if (write.paired and partner is None) or write.keeps_base or work.link.base is None:
             continue
         shown = reading.now.side(write.target).value(write.field)
         source = reading.now.side(write.target.other).value(write.field) if write.paired else write.source
@@ -164,7 +162,7 @@ def _plan(work: Work, reading: Reading, noticed: Sequence[Notice]) -> Plan:
         decided=decided,
         refusals={} if work.has(NoticeKind.SYNC, NoticeKind.DECIDE) else work.link.refusals,
     )
-    plan = replace(plan, writes=(*plan.writes, *_put_back(work, reading.now, now)))
+    plan = replace(plan, writes=(*plan.writes, *_put_back(work, base, reading.now, now)))
     return _with_footer(work, reading, plan)
 
 
@@ -182,7 +180,7 @@ def _decisions(work: Work, now: Base) -> tuple[Mapping[Field, Side], Base]:
     return decided, now
 
 
-def _put_back(work: Work, shown: Base, wanted: Base) -> tuple[PlannedWrite, ...]:
+def _put_back(work: Work, base: Base, shown: Base, wanted: Base) -> tuple[PlannedWrite, ...]:
     """Where a person put an older value back, the side it came from has to be written too."""
     return tuple(
         PlannedWrite(
@@ -192,11 +190,18 @@ def _put_back(work: Work, shown: Base, wanted: Base) -> tuple[PlannedWrite, ...]
             shown.side(side).value(name),
             shown.side(side.other).value(name),
             "A person put this value back.",
+            loser=_unseen(rule, side, name, base, shown),
         )
         for side in Side
         for name, rule in work.rules.items()
         if not rule.same(side, shown.side(side).value(name), wanted.side(side).value(name))
     )
+
+
+def _unseen(rule: FieldRule, side: Side, name: Field, base: Base, shown: Base) -> str | None:
+    """An edit that had not come to the other side yet when somebody decided over it."""
+    value = shown.side(side).value(name)
+    return None if rule.same(side, value, base.side(side).value(name)) else value
 
 
 async def _noticed_by_now(work: Work, reading: Reading) -> Sequence[Notice]:
@@ -239,19 +244,19 @@ def _with_footer(work: Work, reading: Reading, plan: Plan) -> Plan:
     if refusal is not None and refusal.target is Side.TICKET:
         return plan
     value = work.description.with_own_footer(text)
-    source = (
-        reading.now.feature.description
-        if Field.DESCRIPTION in _settled(plan, work)
-        else plan.base.feature.description
-    )
+    source = reading.now.feature.description
     reason = "The footer with the link back was missing."
-    write = PlannedWrite(Field.DESCRIPTION, Side.TICKET, value, text, source, reason)
+    waits = not _is_settled(work, reading, plan, Field.DESCRIPTION)
+    write = PlannedWrite(Field.DESCRIPTION, Side.TICKET, value, text, source, reason, keeps_base=waits)
     return replace(plan, writes=(*plan.writes, write))
 
 
-def _settled(plan: Plan, work: Work) -> frozenset[Field]:
-    written = {write.field for write in plan.writes}
-    return frozenset(name for name in work.rules if name not in written and name not in plan.undecided)
+def _is_settled(work: Work, reading: Reading, plan: Plan, name: Field) -> bool:
+    """Nothing that people changed in this field waits: for a decision, for its source, or for the other side."""
+    return all(
+        work.rules[name].same(side, plan.base.side(side).value(name), reading.now.side(side).value(name))
+        for side in Side
+    )
 
 
 async def _carry_out(work: Work, reading: Reading, plan: Plan) -> bool:

@@ -48,6 +48,8 @@ class IntendedWrite:
     """The other side's exact value that this write carries over; its base once the write is confirmed."""
     paired: bool = False
     """One of two writes of a merge: the base moves only when both are confirmed."""
+    keeps_base: bool = False
+    """Confirmed or not, the base stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class CreateIntent:
     draft: Snapshot
     looks: int = 0
     """How often we have looked for the marker without finding it."""
+    look_after: datetime | None = None
+    """The last look counts from then on only: no click, however impatient, may shorten what the tracker needs."""
     again: bool = False
     """An earlier create was given up on after two looks: its ticket may still turn up, and is looked for once more."""
 

@@ -36,6 +36,8 @@ class PlannedWrite:
     loser: str | None = None
     paired: bool = False
     """The other side is written too: the base moves only when both have confirmed."""
+    keeps_base: bool = False
+    """It carries nothing over, and what people changed here still waits: the base stays."""
 
 
 @dataclass(frozen=True, slots=True)
