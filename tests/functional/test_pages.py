@@ -331,6 +331,18 @@ async def test_a_removal_that_is_stuck_can_be_forgotten(site):
     assert (await site.stored("removing")).forget
 
 
+async def test_a_removal_that_ended_meanwhile_is_told_as_done(site):
+    async with site.world.storage.begin() as uow:
+        await uow.integrations.delete(site.seeded.integrations["removing"].id)
+        await uow.commit()
+    for action in ("try-again", "forget"):
+        answer = await site.post(site.path("removing", action))
+        assert answer.headers["location"] == "/?done=removed"
+    page = await site.client.get(site.path("removing") + "?done=removing")
+    assert page.headers["location"] == "/?done=removed"
+    assert (await site.client.get(site.path("removing"))).status_code == 404
+
+
 async def test_a_link_says_why_each_value_is_what_it_is(site):
     page = text_of(await site.get(site.link("linked")))
     assert "The ticket changed in GitLab. Kept the same on both sides." in page

@@ -14,6 +14,7 @@ from keepstep.app.overview import (
     list_links,
     view_integration,
 )
+from keepstep.domain.errors import MissingError
 from keepstep.domain.events import Act
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import IntegrationId
@@ -21,7 +22,7 @@ from keepstep.domain.integration import IntegrationState
 from keepstep.domain.link import ATTENTION, IN_STEP, LinkState
 from keepstep.ports.storage import JournalQuery, LinkQuery
 from keepstep.web.admin.journal import links_of, show_entries
-from keepstep.web.admin.layout import Pages, integration_path, render
+from keepstep.web.admin.layout import Pages, integration_path, render, see
 from keepstep.web.admin.names import StatusDirectory
 from keepstep.web.admin.session import PersonDep
 from keepstep.web.deps import ContextDep
@@ -29,6 +30,8 @@ from keepstep.web.deps import ContextDep
 router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 50
+_GOING = frozenset({"removing", "retrying", "forgetting"})
+"""What was asked for a moment ago: when the integration is gone by now, that is the success and no fault."""
 _LONGEST_SEARCH = 200
 
 _GROUPS: Mapping[str, frozenset[LinkState]] = {
@@ -82,7 +85,12 @@ def page_number(request: Request) -> int:
 
 @router.get("/integrations/{integration_id}")
 async def links(request: Request, ctx: ContextDep, integration_id: str, _person: PersonDep) -> Response:
-    view = await view_integration(ctx, IntegrationId(integration_id))
+    try:
+        view = await view_integration(ctx, IntegrationId(integration_id))
+    except MissingError:
+        if request.query_params.get("done") in _GOING:
+            return see("/", "removed")
+        raise
     integration = view.row.integration
     if integration.state is IntegrationState.CONNECTING:
         return render(request, "integration/connecting.html", view=view, place="integrations")

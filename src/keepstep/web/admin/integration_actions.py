@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from keepstep.app import connect, links, manage, removing
 from keepstep.app.overview import view_integration
-from keepstep.domain.errors import InvalidInputError
+from keepstep.domain.errors import InvalidInputError, MissingError
 from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.domain.integration import IntegrationState
 from keepstep.ports.errors import OutsideError
@@ -87,7 +87,10 @@ async def link_existing(
 
 @router.post("/integrations/{integration_id}/try-again", dependencies=[CSRF])
 async def try_again(ctx: ContextDep, integration_id: str, person: PersonDep) -> Response:
-    await connect.try_again(ctx, IntegrationId(integration_id), person.name)
+    try:
+        await connect.try_again(ctx, IntegrationId(integration_id), person.name)
+    except MissingError:
+        return see("/", "removed")  # the removal was tried again by itself, and was quicker than the hand
     return see(_path(integration_id), "retrying")
 
 
@@ -113,10 +116,13 @@ async def delete(
     clean_tickets: Annotated[str, Form()] = "",
 ) -> Response:
     await removing.remove(ctx, IntegrationId(integration_id), person.name, clean_tickets=bool(clean_tickets))
-    return see(_path(integration_id))
+    return see(_path(integration_id), "removing")
 
 
 @router.post("/integrations/{integration_id}/forget", dependencies=[CSRF])
 async def forget(ctx: ContextDep, integration_id: str, person: PersonDep) -> Response:
-    await removing.forget_anyway(ctx, IntegrationId(integration_id), person.name)
+    try:
+        await removing.forget_anyway(ctx, IntegrationId(integration_id), person.name)
+    except MissingError:
+        return see("/", "removed")
     return see(_path(integration_id), "forgetting")

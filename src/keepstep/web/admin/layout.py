@@ -36,6 +36,7 @@ DONE = {
     "linked": "Linked. The first sync is under way.",
     "decided": "Your choice is being written now.",
     "put-back": "The earlier value is being put back now.",
+    "removing": "It is being removed now.",
     "retrying": "Trying again from the first step.",
     "removed": "The integration is removed.",
     "discarded": "Discarded. Nothing is left behind on either side.",

@@ -135,6 +135,10 @@ function keepFresh(region) {
   setTimeout(again, pause);
 }
 
+// What is shown once came as the answer to a form: loading the page again must not send that form again.
+const here = document.querySelector("[data-here]");
+if (here) history.replaceState(null, "", here.dataset.here);
+
 showScripted();
 tellTimes();
 setInterval(tellTimes, 10000);
