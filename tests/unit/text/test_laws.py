@@ -1,23 +1,15 @@
 """The laws of `keepstep.ports.text`, for generated documents and for generated rubbish."""
 
-import os
-
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keepstep.adapters.formats.markdown import GITHUB, GITLAB, Markdown
 from keepstep.adapters.formats.productboard_html import ProductboardHtml, lost_nodes
 from keepstep.domain.document import carry_over, fresh, node_urns, normalise, plain_text
 from unit.text.documents import CARD, SNIPPETS, documents
+from unit.text.settings import some
 from unit.text.subset import faults
-
-EXAMPLES = int(os.environ.get("KEEPSTEP_TEXT_EXAMPLES", "60"))
-some = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 
 markdowns = pytest.mark.parametrize("text", [Markdown(GITLAB), Markdown(GITHUB)], ids=lambda text: text.name)
 boards = pytest.mark.parametrize(
