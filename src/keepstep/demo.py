@@ -231,7 +231,7 @@ class _Demo:
             name=_NAME,
             board_url=board_url,
             board_token=await ctx.vault.put(BOARD_TOKEN),
-            workspace="Demo workspace",
+            workspace="Harbor",
             kind="gittab",
             tracker_url=self._place.tracker,
             tracker_token=await ctx.vault.put(TRACKER_TOKEN),

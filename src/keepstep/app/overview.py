@@ -194,13 +194,10 @@ def _links(number: int, one: str, many: str) -> str:
 
 
 def _pause_cure(integration: Integration) -> str:
-    match integration.pause.field if integration.pause else "":
-        case "board token":
-            return "Paste a new Productboard token under Settings; nothing is lost, what waits goes on then."
-        case "tracker token":
-            return "Paste a new tracker token under Settings; nothing is lost, what waits goes on then."
-        case _:
-            return "Resume it when you like; nothing is lost, what waits goes on then."
+    """What the cause says already (paste a new token) is not said again."""
+    if integration.pause and integration.pause.field:
+        return "It is replaced under Settings. Nothing is lost: what waits goes on then."
+    return "Resume it when you like. Nothing is lost: what waits goes on then."
 
 
 def count_links(by_state: Mapping[LinkState, int]) -> LinkCounts:

@@ -49,4 +49,8 @@ def _without_action(view: LinkView) -> Health:
     """The cure names what somebody else has to do, since nothing can be done here."""
     if view.link.state is LinkState.IN_CONFLICT:
         return replace(view.health, cure="Whoever runs Keepstep can choose which one stays.")
+    if view.link.state is LinkState.SET_ASIDE:
+        return replace(view.health, cure="Whoever runs Keepstep can mend the cause and try again.")
+    if view.link.trouble is not None:
+        return replace(view.health, cure="It is tried again by itself.")
     return view.health

@@ -32,6 +32,12 @@ const api = {
   remove: (id) => send("DELETE", `/board/items/${id}`),
 };
 
+// Addresses in a message can be followed. What Productboard does with them is not documented.
+const withLinks = (text) =>
+  text.split(/(https?:\/\/\S+)/).map((part) =>
+    /^https?:/.test(part) ? element("a", { href: part, target: "_blank", rel: "noopener noreferrer" }, [part]) : part,
+  );
+
 const actions = {
   state: null,
   refresh: () => poll(),
@@ -44,7 +50,7 @@ const actions = {
   },
   showError(column, item, message) {
     byId("error-dialog-where").textContent = `${item.name} · ${column.name}`;
-    byId("error-dialog-message").textContent = message;
+    byId("error-dialog-message").replaceChildren(...withLinks(message));
     const dialog = byId("error-dialog");
     byId("error-dialog-close").onclick = () => dialog.close();
     byId("error-dialog-dismiss").onclick = () => {

@@ -95,6 +95,7 @@ async function fetchPage(address, gone) {
   const answer = await fetch(address, { headers: { "X-Refresh": "1" }, credentials: "same-origin" });
   if (answer.redirected && new URL(answer.url).pathname === "/login") location.reload();
   if (answer.status === 404 && gone) location.replace(gone);
+  if (answer.redirected && gone) location.replace(answer.url);
   if (!answer.ok || answer.redirected) return null;
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
