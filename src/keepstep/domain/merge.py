@@ -135,7 +135,7 @@ def merge_field(
     if not changed:
         return Nothing() if now == base else Settle("Only the notation changed.")
     if policy.direction in (Direction.ONCE, Direction.OFF):
-        return Settle(f"This field goes {policy.direction}; it is left alone.")
+        return Keep(f"This field goes {policy.direction}; it is left alone.")
     if len(changed) == 2:
         return _conflict(rule, policy, base, now, newest)
     (source,) = changed
