@@ -13,7 +13,7 @@ from keepstep.domain.fields import Field, Side
 from keepstep.domain.link import LinkState
 from keepstep.domain.policy import ConflictRule, Direction, FieldPolicy
 
-from world import BOARD, SERVICE
+from world import BOARD, SERVICE, TRACKER, TRACKER_TOKEN
 
 WRITES = ("PUT", "PATCH", "POST", "DELETE")
 
@@ -534,3 +534,22 @@ async def test_what_productboard_showed_but_does_not_take_is_written_plainer(wor
 def _entities(world, entity):
     workspaces = world.productboard.state.sandbox.emulator.account.workspaces.values()
     return [workspace.entities[entity] for workspace in workspaces if entity in workspace.entities]
+
+
+async def test_the_journal_names_who_edited_the_source(world):
+    """Our own echo rides in the same job, and names us as its actor."""
+    integration = await world.connect()
+    feature, issue, link = await world.pushed(integration)
+    world.worker_runs = False
+    await world.edit_feature(feature["id"], name="By a person")
+    await world.client.put(
+        f"{TRACKER}/api/v4/projects/1/issues/{issue['iid']}",
+        json={"add_labels": "bug"},
+        headers={"PRIVATE-TOKEN": TRACKER_TOKEN},
+    )
+    await asyncio.sleep(0.1)
+    world.worker_runs = True
+    await world.until(lambda: _is_titled(world, issue["iid"], "By a person"))
+    await world.quiet()
+    (entry,) = [each for each in await world.journal(link) if each.act is Act.WROTE]
+    assert entry.actor == ""

@@ -51,10 +51,19 @@ class Work:
         limit = self.sides.tracker.manifest.title_limit
         return dict(field_rules(self.integration.policy.status_map, self.description, limit))
 
-    @property
-    def actor(self) -> str:
-        """The person behind the newest row, where one is known."""
-        return next((row.actor for row in reversed(self.rows) if row.actor), "")
+    def actor(self, target: Side | None = None) -> str:
+        """The person behind the newest row, where one is known; of a write, not whoever touched its target.
+
+        A tracker names us as the actor of our own echo, which may ride in the same job.
+        """
+        return next(
+            (
+                row.actor
+                for row in reversed(self.rows)
+                if row.actor and (target is None or row.side is not target or row.source in PERSONAL)
+            ),
+            "",
+        )
 
     def has(self, *kinds: NoticeKind) -> bool:
         return any(row.kind in kinds for row in self.rows)
@@ -81,7 +90,7 @@ class Work:
             before,
             after,
             reason,
-            actor or self.actor,
+            actor or self.actor(side),
             answer,
         )
         self.journal.append(entry)
@@ -124,5 +133,8 @@ class Work:
         self.link = replace(self.link, **changes)  # type: ignore[arg-type]
 
 
+PERSONAL = frozenset({Source.CLICK, Source.PERSON})
+
+
 def by_person(rows: Sequence[Notice]) -> bool:
-    return any(row.source in (Source.CLICK, Source.PERSON) for row in rows)
+    return any(row.source in PERSONAL for row in rows)

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from keepstep.domain.errors import (
     ForbiddenMoveError,
@@ -225,7 +226,13 @@ async def _on_anything(request: Request, error: Exception) -> Response:
     return response
 
 
+async def _on_disconnect(_request: Request, _error: Exception) -> Response:
+    """Whoever asked has gone: nobody reads this, and there is nothing to report."""
+    return Response(status_code=400)
+
+
 def install(app: FastAPI) -> None:
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(KeepstepError, _on_keepstep)
