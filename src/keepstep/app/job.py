@@ -35,6 +35,7 @@ async def run_link(ctx: Context, link_id: LinkId) -> None:
         return
     try:
         async with ctx.locks.hold(f"feature:{link.feature_id}") as held:
+            await _pause_in_a_burst(ctx, link)
             await _take_and_do(ctx, held, link_id)
     except BusyError:
         await ctx.clock.sleep(_BUSY_PAUSE_SECONDS)
@@ -48,7 +49,6 @@ async def run_link(ctx: Context, link_id: LinkId) -> None:
 
 
 async def _take_and_do(ctx: Context, held: Held, link_id: LinkId) -> None:
-    await _pause_in_a_burst(ctx, link_id)
     async with ctx.storage.begin() as uow:
         link = await uow.links.get(link_id)
         integration = await uow.integrations.get(link.integration_id)
@@ -69,14 +69,19 @@ async def _take_and_do(ctx: Context, held: Held, link_id: LinkId) -> None:
         await bear(work, error)
 
 
-async def _pause_in_a_burst(ctx: Context, link_id: LinkId) -> None:
-    """What arrives within a second of the last start rides together; a person does not wait."""
-    async with ctx.storage.begin() as uow:
-        link, rows = await uow.links.get(link_id), await uow.inbox.unhandled(link_id)
-    if link.started_at is None or by_person(rows) or link.state is LinkState.PUSHING:
+async def _pause_in_a_burst(ctx: Context, link: Link) -> None:
+    """What arrives within a second of the last start rides together; a person does not wait.
+
+    The rows are asked for only then: most Links have long been at rest.
+    """
+    if link.started_at is None or link.state is LinkState.PUSHING:
         return
     left = (link.started_at + ctx.rules.burst_pause - ctx.clock.now()).total_seconds()
-    if left > 0:
+    if left <= 0:
+        return
+    async with ctx.storage.begin() as uow:
+        rows = await uow.inbox.unhandled(link.id)
+    if not by_person(rows):
         await ctx.clock.sleep(min(left, _LONGEST_PAUSE_SECONDS))
 
 
