@@ -38,10 +38,13 @@ class Scale:
     pairs_per_column: int
     drains: int
     idle_seconds: float
+    rest_seconds: float
+    ways: tuple[Way, ...]
+    """Of the throughput with several tokens."""
 
 
-FULL = Scale(3, 30, 60, 3, 4.0, 39, 3, 5, 15, 3, 10.0)
-QUICK = Scale(1, 2, 10, 1, 1.0, 6, 1, 1, 6, 1, 1.0)
+FULL = Scale(3, 30, 60, 3, 4.0, 39, 3, 5, 30, 3, 10.0, 1.8, tuple(Way))
+QUICK = Scale(1, 2, 10, 1, 1.0, 6, 1, 2, 6, 1, 1.0, 1.4, (Way.TO_TICKET,))
 
 _Step = Callable[[], Awaitable[Sequence[Figure]]]
 
@@ -62,8 +65,9 @@ class Report:
         try:
             figures = await step()
         except (BenchError, httpx.HTTPError, OSError) as error:
-            self.failures.append(f"{title}: {error}")
-            self.say(f"  FAILED: {error}")
+            why = str(error) or type(error).__name__
+            self.failures.append(f"{title}: {why}")
+            self.say(f"  FAILED: {why}")
             return
         self.parts.setdefault(title, []).extend(figures)
         for figure in figures:
@@ -81,7 +85,7 @@ class Report:
 
 async def _measure(report: Report, scale: Scale) -> None:
     await report.part("Start", lambda: starting.measure(scale.starts))
-    async with open_stage() as stage:
+    async with open_stage(scale.rest_seconds) as stage:
         column = await stage.add_column(scale.pairs + scale.clicks)
         await report.part("Rest", lambda: _rest(stage, scale))
         await report.part("Clicks", lambda: answers.clicks(stage, column, scale.clicks))
@@ -109,9 +113,8 @@ async def _webhooks(stage: Stage, column: Column, scale: Scale) -> list[Figure]:
 async def _throughput(stage: Stage, column: Column, scale: Scale) -> list[Figure]:
     figures = [await throughput.measure(stage, [column], way, scale.drains) for way in Way]
     several = [await stage.add_column(scale.pairs_per_column) for _ in range(scale.columns)]
-    for each in several:
-        await stage.push(each, scale.pairs_per_column)
-    return [*figures, *[await throughput.measure(stage, several, way, scale.drains) for way in Way]]
+    await asyncio.gather(*(stage.push(each, scale.pairs_per_column) for each in several))
+    return [*figures, *[await throughput.measure(stage, several, way, scale.drains) for way in scale.ways]]
 
 
 async def _after(stage: Stage) -> list[Figure]:
@@ -128,7 +131,7 @@ async def _run(scale: Scale, target: Path | None, only: str) -> int:
     try:
         await _measure(report, scale)
     except (BenchError, httpx.HTTPError) as error:
-        report.failures.append(str(error))
+        report.failures.append(str(error) or type(error).__name__)
     after = listen_to_the_machine()
     best = min(before.best_ms, after.best_ms)
     report.say("\nNoise")

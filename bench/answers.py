@@ -31,7 +31,6 @@ async def clicks(stage: Stage, column: Column, count: int) -> list[Figure]:
         if state != "connected":
             raise BenchError(f"A push was answered with {state} instead of connected.")
         taken.append(milliseconds)
-    await stage.find_pairs(column)
     return [times("click on Push, answered with the ticket", [taken], _SHARES)]
 
 

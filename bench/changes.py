@@ -32,6 +32,7 @@ async def latency(stage: Stage, column: Column, way: Way, count: int) -> list[Fi
     await stage.quiet()
     for each in edits[-len(pairs) :]:
         await each.check(stage)
+    await stage.still_quiet()
     board, tracker = await stage.board.journal(since[0]), await stage.tracker.journal(since[1])
     here, there = (board, tracker) if way is Way.TO_TICKET else (tracker, board)
     found = [_Carried.of(each, here, there) for each in edits]
@@ -129,6 +130,7 @@ async def calls(stage: Stage, column: Column, repeats: int) -> list[Figure]:
             )
             counts[kind].append(len(ours))
             words[kind] = ", ".join(_word(each) for each in ours)
+        await stage.still_quiet()
         _refuse_strays(asked, [each.pair for each in edits])
     return [
         amount(

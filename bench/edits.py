@@ -1,18 +1,18 @@
 """A person's edits on either side, and proof that they arrived on the other."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from bench.figures import BenchError
 from bench.stage import Pair, Stage
 
 
-class Way(Enum):
+class Way(StrEnum):
     TO_TICKET = "feature to ticket"
     TO_FEATURE = "ticket to feature"
 
 
-class What(Enum):
+class What(StrEnum):
     TITLE = "title"
     STATUS = "status"
     DESCRIPTION = "description"

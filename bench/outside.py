@@ -12,6 +12,8 @@ from bench.figures import BenchError
 
 SERVICE_AGENT = "keepstep"
 PERSON_AGENT = "bench"
+# The servers close a connection that was idle for 5 s; one used again at that very moment would fail.
+SHORT_LIVED = httpx.Limits(keepalive_expiry=2)
 DESCRIPTION = (
     "<p>Field crews lose their connection for hours. They must be able to <b>read and edit</b> their board, and "
     "everything has to be sent once they are back.</p><h2>Must have</h2><ul><li>Open the last used board without a "
@@ -63,7 +65,11 @@ class Emulator:
         self.address = address
         self._state_file = state_file
         self.client = httpx.AsyncClient(
-            base_url=address, trust_env=False, timeout=30, headers={"User-Agent": PERSON_AGENT}
+            base_url=address,
+            trust_env=False,
+            timeout=30,
+            limits=SHORT_LIVED,
+            headers={"User-Agent": PERSON_AGENT},
         )
 
     async def control(self, method: str, path: str, body: Any = None, **params: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from bench.figures import BenchError
-from bench.outside import Board, Tracker, checked
+from bench.outside import SHORT_LIVED, Board, Tracker, checked
 from bench.processes import Child, clean_environment, free_ports, wait_for
 from bench.service import Service
 
@@ -80,19 +80,33 @@ class Column:
 
 
 class Stage:
-    def __init__(self, service: Service, board: Board, tracker: Tracker, emulators: dict[str, Child]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        board: Board,
+        tracker: Tracker,
+        emulators: dict[str, Child],
+        rest_seconds: float,
+    ) -> None:
+        """`rest_seconds`: more than the second within which a Link's next sync, or a look at its cell, may follow."""
         self.service = service
         self.board = board
         self.tracker = tracker
         self.emulators = emulators
+        self.rest_seconds = rest_seconds
         self.columns: list[Column] = []
+        self._rested_at = (-1, -1)
         self._api: httpx.AsyncClient | None = None
 
     async def log_in(self) -> None:
         token = await asyncio.to_thread(self.service.api_token)
         headers = {"Authorization": f"Bearer {token}"}
         self._api = httpx.AsyncClient(
-            base_url=f"{self.service.address}/api/v1", headers=headers, trust_env=False, timeout=30
+            base_url=f"{self.service.address}/api/v1",
+            headers=headers,
+            trust_env=False,
+            timeout=30,
+            limits=SHORT_LIVED,
         )
 
     async def aclose(self) -> None:
@@ -171,24 +185,31 @@ class Stage:
             for each in found
         ]
 
-    async def quiet(self, seconds: float = 1.8) -> None:
-        """Returns when neither emulator was called for so long and nothing waits to be delivered. Raises BenchError."""
+    async def quiet(self) -> None:
+        """Returns when neither emulator was called for a while and nothing waits to be delivered. Raises BenchError."""
         until, seen, since = time.monotonic() + _QUIET_SECONDS, (-1, -1), time.monotonic()
         while time.monotonic() < until:
             now = await self.board.position(), await self.tracker.position()
+            if now == self._rested_at:
+                return
             if now != seen or not (await self.board.is_idle() and await self.tracker.is_idle()):
                 seen, since = now, time.monotonic()
-            elif time.monotonic() - since >= seconds:
+            elif time.monotonic() - since >= self.rest_seconds:
+                self._rested_at = now
                 return
             await asyncio.sleep(0.1)
         raise BenchError(f"It did not become quiet within {_QUIET_SECONDS:g} s.")
+
+    async def still_quiet(self) -> None:
+        """To be said after reading at the emulators: that changed nothing, so there is nothing to wait for."""
+        self._rested_at = await self.board.position(), await self.tracker.position()
 
     def pairs(self, columns: Iterable[Column] | None = None) -> list[Pair]:
         return [pair for column in columns or self.columns for pair in column.pairs]
 
 
 @contextlib.asynccontextmanager
-async def open_stage() -> AsyncIterator[Stage]:
+async def open_stage(rest_seconds: float = 1.8) -> AsyncIterator[Stage]:
     """Starts everything in a temporary folder, and stops it by pid."""
     with tempfile.TemporaryDirectory(prefix="keepstep-bench-") as name:
         folder = Path(name)
@@ -206,7 +227,7 @@ async def open_stage() -> AsyncIterator[Stage]:
                 await wait_for(emulators[kind], f"{emulator.address}/_sandbox/health")
             stack.push_async_callback(service.stop)
             await service.start()
-            stage = Stage(service, board, tracker, emulators)
+            stage = Stage(service, board, tracker, emulators, rest_seconds)
             stack.push_async_callback(stage.aclose)
             await stage.log_in()
             yield stage

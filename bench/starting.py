@@ -16,7 +16,7 @@ from bench.service import Service
 
 _READY_AIM = 3.0
 _MEMORY_AIM = 160.0
-_SETTLE_SECONDS = 3.0
+_SETTLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
