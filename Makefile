@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser bench fmt lint types imports lock clean
+.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove bench fmt lint types imports lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ sandbox: $(VENV)/.dev ## the emulators
 
 browser: $(VENV)/.dev ## the main job in a real Chromium; screenshots in build/screens/
 	$(BIN)/pytest -q tests/browser
+
+prove: $(VENV)/.dev ## look for a way to break convergence in 2,000 new examples
+	KEEPSTEP_PROVE=2000 $(BIN)/pytest -q tests/convergence --timeout 3000
 
 bench: $(VENV)/.dev ## measure, and print what was measured
 	$(BIN)/python -m bench

@@ -53,6 +53,7 @@ async def act(work: Work, now: Base, plan: Plan) -> None:
             each.source,
             each.paired,
             each.keeps_base,
+            each.rest,
         )
         for each in plan.writes
     )
@@ -163,7 +164,7 @@ def _advance(work: Work, write: PlannedWrite, shown: str) -> None:
     _intent_done(work, write)
     if write.keeps_base:
         return
-    halves = {write.target: shown}
+    halves = {write.target: shown if write.rest is None else write.rest}
     if write.paired:
         halves = work.halves.setdefault(write.field, {})
         halves[write.target] = shown

@@ -135,7 +135,8 @@ def _resolve_intents(work: Work, reading: Reading) -> None:
             continue
         shown = reading.now.side(write.target).value(write.field)
         source = reading.now.side(write.target.other).value(write.field) if write.paired else write.source
-        work.change(base=moved(work.link.base, write.field, _pair_of(write.target, shown, source)))
+        rest = shown if write.rest is None else write.rest
+        work.change(base=moved(work.link.base, write.field, _pair_of(write.target, rest, source)))
         reason = "Written before the interruption; confirmed by reading it again."
         work.tell(Act.WROTE, reason, side=write.target, field=write.field, before=write.before, after=shown)
     work.change(intent=Intent())
@@ -162,7 +163,7 @@ def _plan(work: Work, reading: Reading, noticed: Sequence[Notice]) -> Plan:
         decided=decided,
         refusals={} if work.has(NoticeKind.SYNC, NoticeKind.DECIDE) else work.link.refusals,
     )
-    plan = replace(plan, writes=(*plan.writes, *_put_back(work, base, reading.now, now)))
+    plan = _with_put_back(work, plan, base, reading.now, now)
     return _with_footer(work, reading, plan)
 
 
@@ -180,22 +181,26 @@ def _decisions(work: Work, now: Base) -> tuple[Mapping[Field, Side], Base]:
     return decided, now
 
 
-def _put_back(work: Work, base: Base, shown: Base, wanted: Base) -> tuple[PlannedWrite, ...]:
-    """Where a person put an older value back, the side it came from has to be written too."""
-    return tuple(
-        PlannedWrite(
-            name,
-            side,
-            wanted.side(side).value(name),
-            shown.side(side).value(name),
-            shown.side(side.other).value(name),
-            "A person put this value back.",
-            loser=_unseen(rule, side, name, base, shown),
-        )
-        for side in Side
-        for name, rule in work.rules.items()
-        if not rule.same(side, shown.side(side).value(name), wanted.side(side).value(name))
-    )
+def _with_put_back(work: Work, plan: Plan, base: Base, shown: Base, wanted: Base) -> Plan:
+    """Where a person put an older value back, the side it came from has to be written too, and both or none count."""
+    writes = list(plan.writes)
+    for side in Side:
+        for name, rule in work.rules.items():
+            now, value = shown.side(side).value(name), wanted.side(side).value(name)
+            if rule.same(side, now, value):
+                continue
+            loser = _unseen(rule, side, name, base, shown)
+            source = shown.side(side.other).value(name)
+            own = PlannedWrite(name, side, value, now, source, "A person put this value back.", loser=loser)
+            for write in [each for each in writes if each.field is name]:
+                writes.remove(write)
+                if write.target is side:
+                    own = replace(own, value=write.value)
+                else:
+                    writes.append(replace(write, paired=True))
+                    own = replace(own, paired=True)
+            writes.append(own)
+    return replace(plan, writes=tuple(writes))
 
 
 def _unseen(rule: FieldRule, side: Side, name: Field, base: Base, shown: Base) -> str | None:

@@ -50,6 +50,8 @@ class IntendedWrite:
     """One of two writes of a merge: the base moves only when both are confirmed."""
     keeps_base: bool = False
     """Confirmed or not, the base stays."""
+    rest: str | None = None
+    """The target's base once this is confirmed, where that is not what it then shows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class PlannedWrite:
     """The other side is written too: the base moves only when both have confirmed."""
     keeps_base: bool = False
     """It carries nothing over, and what people changed here still waits: the base stays."""
+    rest: str | None = None
+    """The target's next base, where that is not what it then shows: edits of its own that may not flow back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +148,11 @@ def _with_merge(
         for side in Side
         if policy.direction.allows(side) and not rule.unchanged(side, wanted.of(side), now.of(side))
     ]
+    rests = _rests(rule, policy, base, now)
     if not targets:
+        rest = Pair(rests.get(Side.FEATURE, now.feature), rests.get(Side.TICKET, now.ticket))
         return _note(
-            replace(plan, base=moved(plan.base, name, now)), name, "Both sides say the same already."
+            replace(plan, base=moved(plan.base, name, rest)), name, "Both sides say the same already."
         )
     for side in targets:
         if lost := rule.loss(side, now.of(side), wanted.of(side), base.of(side.other)):
@@ -166,10 +170,26 @@ def _with_merge(
             merge.reason,
             now.of(side) if side is merge.loser else None,
             paired=len(targets) > 1,
+            rest=rests.get(side),
         )
         for side in targets
     )
     return replace(plan, writes=(*plan.writes, *writes))
+
+
+def _rests(rule: FieldRule, policy: FieldPolicy, base: Pair, now: Pair) -> dict[Side, str]:
+    """In a field that goes one way: how the target would stand if nobody had edited it.
+
+    Against that, its own edits are still its own at the next change of the source, and are merged again, not lost.
+    """
+    if policy.direction is Direction.BOTH:
+        return {}
+    return {
+        side: value
+        for side in Side
+        if policy.direction.allows(side)
+        and (value := rule.carry(side.other, now.of(side.other), base.of(side))) is not None
+    }
 
 
 def moved(base: Base, name: Field, to: Pair) -> Base:
