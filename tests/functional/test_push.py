@@ -457,3 +457,12 @@ async def test_a_twin_that_turns_up_late_is_reported(world):
 
 async def _told(world, link, act):
     return next((entry for entry in await world.journal(link) if entry.act is act), None)
+
+
+async def test_a_refusal_while_paused_does_not_stay_in_a_linked_cell(world):
+    integration = await world.connect()
+    feature, _, _ = await world.pushed(integration)
+    await manage.pause(world.ctx, integration.id, "tester")
+    assert (await world.click(integration, feature["id"]))["state"] == "error"
+    await manage.resume(world.ctx, integration.id, "tester")
+    await world.until(lambda: _is_connected(world, integration, feature))

@@ -56,12 +56,22 @@ async def check_board_proof(ctx: Context, integration: Integration, authorizatio
 async def _push(ctx: Context, integration: Integration, wire: ColumnClick, came_at: datetime) -> Cell:
     refusal = _not_now(integration)
     if refusal:
+        await _mend_after(ctx, integration, wire)
         return error_cell(refusal)
     link, opened = await _open_link(ctx, integration, wire, came_at)
     await ctx.jobs.wake_link(link.id, Urgency.PERSON)
     cell = await _outcome(ctx, link.id, came_at)
     await _note_answer(ctx, link, opened, final=cell.state is not CellState.PROGRESS)
     return cell
+
+
+async def _mend_after(ctx: Context, integration: Integration, wire: ColumnClick) -> None:
+    """The refusal overwrites the cell of a feature that is linked already: it is looked at when work goes on."""
+    async with ctx.storage.begin() as uow:
+        link = await uow.links.find_open(integration.id, wire.feature)
+        if link is not None:
+            await look_at_cell_later(uow, link, ctx.clock.now() + ctx.rules.click_settles)
+            await uow.commit()
 
 
 def _not_now(integration: Integration) -> str:
