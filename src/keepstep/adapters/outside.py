@@ -56,7 +56,9 @@ class OutsideWorld:
         adapter = self._adapter(kind)
         url = adapter.api_root(checked_base_url(base_url, allow_private=self._allow_private))
         secret = checked_token(token)
-        return adapter.open(self._client(adapter.service, url, secret, adapter.headers(secret)), settings)
+        return adapter.open(
+            self._client(adapter.service, url, secret, adapter.headers(secret, settings)), settings
+        )
 
     def board_wire(self) -> BoardWire:
         return self._board_wire
@@ -89,7 +91,8 @@ class OutsideWorld:
 
     def _client(self, service: Service, url: str, secret: str, headers: Mapping[str, str]) -> HttpClient:
         """Kept under a digest: what holds the keys shall not hold the tokens as well."""
-        key = hashlib.sha256(f"{service.name}\n{url}\n{secret}".encode()).digest()
+        parts = (service.name, url, secret, *(f"{name}: {value}" for name, value in sorted(headers.items())))
+        key = hashlib.sha256("\n".join(parts).encode()).digest()
         client = self._clients.get(key)
         if client is None:
             client = HttpClient(

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from keepstep.app.context import Context
 from keepstep.app.failures import backoff
-from keepstep.app.opening import column_callback, events_callback, open_board, open_tracker, tracker_hook_url
+from keepstep.app.opening import column_callback, events_callback, open_board, open_tracker
 from keepstep.app.polling import schedule_polls
 from keepstep.app.removing import run_removal
+from keepstep.app.tracker_hooks import ensure_hook, remove_hook
 from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, MissingError, StaleRevisionError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.ids import IntegrationId, SecretRef
@@ -100,7 +101,7 @@ def check_button(label: str) -> None:
 
 def _steps(ctx: Context, kind: str) -> tuple[Step, ...]:
     names = [StepName.BOARD, StepName.TRACKER, StepName.COLUMN, StepName.SUBSCRIPTION]
-    if ctx.outside.manifest(kind).channel is Channel.WEBHOOK:
+    if ctx.outside.manifest(kind).channel is not Channel.POLLING:
         names.append(StepName.HOOK)
     return tuple(Step(name) for name in names)
 
@@ -234,15 +235,11 @@ class _Connecting:
         return "Productboard tells us when a feature changes."
 
     async def _hook(self) -> str:
-        tracker = await open_tracker(self.ctx, self.integration)
-        secret = await self.ctx.vault.open(self.integration.hook_secret)
-        url = tracker_hook_url(self.ctx, self.integration)
-        made = await tracker.notifications.ensure_hook(self.integration.project.id, url, secret)
-        self._registered(hook=made.id, hook_signed=made.signed)
-        proof = "and signs what it sends" if made.signed else "and proves itself with a secret"
-        return f"{tracker.manifest.name} tells us when a ticket changes, {proof}."
+        made = await ensure_hook(self.ctx, self.integration)
+        self._registered(hook=made.hook, hook_signed=made.signed)
+        return made.detail
 
-    def _registered(self, **made: str | bool) -> None:
+    def _registered(self, **made: str | bool | None) -> None:
         registrations = replace(self.integration.registrations, **made)  # type: ignore[arg-type]
         self.integration = replace(self.integration, registrations=registrations)
 
@@ -266,8 +263,7 @@ class _Connecting:
                 await self._save(self.integration.with_step(name, StepState.UNDONE, "Removed again."))
 
     async def _undo_hook(self, made: str) -> None:
-        tracker = await open_tracker(self.ctx, self.integration)
-        await tracker.notifications.remove_hook(self.integration.project.id, made)
+        await remove_hook(self.ctx, self.integration, made)
         self._clear(hook=None)
 
     async def _undo_subscription(self, made: str) -> None:
@@ -326,7 +322,7 @@ async def _repoint(ctx: Context, held: Held, integration: Integration) -> None:
 
 async def _repointed(ctx: Context, held: Held, integration: Integration) -> Integration:
     """Column first: it probes the new address. A subscription cannot be changed: make the new one, drop the old."""
-    board, tracker = await open_board(ctx, integration), await open_tracker(ctx, integration)
+    board = await open_board(ctx, integration)
     old = integration.registrations
     held.check()
     if old.column is not None:
@@ -337,14 +333,8 @@ async def _repointed(ctx: Context, held: Held, integration: Integration) -> Inte
     )
     if old.subscription is not None and old.subscription != subscription:
         await board.subscriptions.remove_subscription(old.subscription)
-    hook, signed = old.hook, old.hook_signed
-    if tracker.manifest.channel is Channel.WEBHOOK:
-        secret = await ctx.vault.open(integration.hook_secret)
-        facts = await tracker.notifications.ensure_hook(
-            integration.project.id, tracker_hook_url(ctx, integration), secret
-        )
-        if old.hook is not None and old.hook != facts.id:
-            await tracker.notifications.remove_hook(integration.project.id, old.hook)
-        hook, signed = facts.id, facts.signed
-    fresh = Registrations(old.column, subscription, hook, ctx.rules.public_url, signed)
+    made = await ensure_hook(ctx, integration)
+    if old.hook is not None and old.hook != made.hook:
+        await remove_hook(ctx, integration, old.hook)
+    fresh = Registrations(old.column, subscription, made.hook, ctx.rules.public_url, made.signed)
     return replace(integration, registrations=fresh, failure="", attempts=0, retry_at=None)

@@ -9,6 +9,7 @@ from keepstep.app.failures import pause_in
 from keepstep.app.opening import open_board, open_tracker
 from keepstep.app.polling import schedule_polls
 from keepstep.app.receive import wake_all
+from keepstep.app.tracker_hooks import remove_hook
 from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, StaleRevisionError
 from keepstep.domain.events import Act, Entry, Notice, NoticeKind, Source
 from keepstep.domain.ids import IntegrationId, LinkId
@@ -177,9 +178,7 @@ async def _tell_outside(ctx: Context, before: Integration, after: Integration) -
         await board.columns.change_column(registrations.column, name=after.name, button=after.button)
     if (before.project.id, before.tracker.base_url) == (after.project.id, after.tracker.base_url):
         return after
-    if registrations.hook is not None:
-        tracker = await open_tracker(ctx, before)
-        await tracker.notifications.remove_hook(before.project.id, registrations.hook)
+    await remove_hook(ctx, before)
     unpointed = replace(registrations, hook=None, hook_signed=False, public_url="")
     return replace(after, registrations=unpointed)
 

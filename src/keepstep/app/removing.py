@@ -9,6 +9,7 @@ from dataclasses import replace
 from keepstep.app.context import Context
 from keepstep.app.failures import backoff
 from keepstep.app.opening import description_rule, open_board, open_tracker
+from keepstep.app.tracker_hooks import remove_hook
 from keepstep.domain.errors import ForbiddenMoveError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.ids import IntegrationId
@@ -86,10 +87,7 @@ class _Removal:
             await self._drop()
 
     async def _hook(self) -> str:
-        made = self.integration.registrations.hook
-        if made is not None:
-            tracker = await open_tracker(self.ctx, self.integration)
-            await tracker.notifications.remove_hook(self.integration.project.id, made)
+        await remove_hook(self.ctx, self.integration)
         return "The tracker's webhook is gone."
 
     async def _subscription(self) -> str:

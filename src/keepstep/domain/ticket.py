@@ -23,6 +23,8 @@ class TicketStatus:
     id: StatusId
     name: str
     category: StatusCategory
+    note: str = ""
+    """For the person who draws the map: why a ticket may not get there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Ticket:
     updated_at: datetime
     labels: tuple[str, ...] = ()
     moved_to: TicketId | None = None
-    """Set where the tracker keeps a stub behind when a ticket moves (GitLab)."""
+    """Set on a stub that was left behind by a move and could not be followed."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -65,6 +67,8 @@ class TicketDraft:
     marker: str
     defaults: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     """Values for the manifest's `defaults` fields, such as labels."""
+    link_back: str = ""
+    """The address that a link back leads to, where the tracker has a place for it besides the text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from keepstep.domain.integration import ProjectRef
 from keepstep.domain.ticket import Ticket, TicketChanges, TicketDraft, TicketRef, TicketStatus
 from keepstep.ports.text import TextFormat
 
+SettingValues = Mapping[str, str | tuple[str, ...]]
+
 
 class FieldKind(StrEnum):
     TEXT = "text"
@@ -33,22 +35,70 @@ class SettingField:
     required: bool = False
     choices: tuple[tuple[str, str], ...] = ()
     default: str | tuple[str, ...] = ""
+    live: bool = False
+    """The choices are the project's own: `Account.list_fields` fills them in."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFields:
+    """The manifest's fields as one project has them: live choices filled in, fields that it requires appended."""
+
+    settings: tuple[SettingField, ...] = ()
+    defaults: tuple[SettingField, ...] = ()
 
 
 class Channel(StrEnum):
     WEBHOOK = "webhook"
     """Registered through the API."""
     WEBHOOK_BY_HAND = "webhook by hand"
+    """A person makes it by `hook_steps`; until its first call changes are found by looking."""
     POLLING = "polling"
+
+
+class MarkerStrategy(StrEnum):
+    """How a ticket is found again by the marker of its Link."""
+
+    SEARCH = "search"
+    LIST = "list"
+    """All recent tickets of ours are listed and compared."""
+    OWN_ID = "own id"
+    """The tracker takes an id of ours, made of the marker."""
+    CUSTOM_FIELD = "custom field"
+    LABEL = "label"
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     delete_events: bool = False
+    restore: bool = False
+    """What was deleted may come back under its id."""
     follows_moves: bool = False
+    """`fetch_ticket` finds a moved ticket where it is now."""
     labels: bool = False
     comments: bool = True
+    dates: bool = False
+    assignee: bool = False
     write_precondition: bool = False
+    redelivers: bool = False
+    """Deliveries that failed can be asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One right that the token needs."""
+
+    name: str
+    """In the vendor's own word, as it stands on the page where tokens are made."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What the vendor allows one token, as far as it is known."""
+
+    calls: int
+    seconds: int
+    writes_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +119,16 @@ class TrackerManifest:
     """How the project is read, e.g. which labels mean a status. Values go to `open_tracker`."""
     defaults: tuple[SettingField, ...] = ()
     """Defaults for new tickets. Values go into `TicketDraft.defaults`."""
+    account: tuple[SettingField, ...] = ()
+    """What belongs to the token and is asked for beside it, such as an e-mail address. Values go to `headers` and,
+    with those of `settings`, to `open`."""
+    scopes: tuple[Scope, ...] = ()
+    marker: MarkerStrategy = MarkerStrategy.SEARCH
+    limits: tuple[RateLimit, ...] = ()
+    hook_steps: tuple[str, ...] = ()
+    """How a person makes the webhook; {url} and {secret} stand for ours. Shown where the API cannot or may not."""
+    hook_signed: bool = False
+    """A webhook made by those steps signs what it sends."""
     settle_seconds: float = 10.0
     """After a create in doubt: how long the ticket may need to become findable."""
     title_limit: int = 255
@@ -104,10 +164,16 @@ class Account(Protocol):
     async def list_statuses(self, project: str) -> Sequence[TicketStatus]:
         """In the order of work, under the settings this tracker was opened with."""
 
+    async def list_fields(self, project: str, defaults: SettingValues) -> ProjectFields:
+        """`defaults`: what is chosen so far, since what is required may depend on it."""
+
 
 class Tickets(Protocol):
     async def fetch_ticket(self, ref: TicketRef) -> Ticket:
-        """NotThereError: deleted, or not visible."""
+        """Where it is now: after a move that the tracker follows, its ref differs from the one asked for.
+
+        NotThereError: deleted, or not visible.
+        """
 
     async def list_tickets(self, project: str, refs: Sequence[TicketRef]) -> Sequence[Ticket]:
         """Those of these (at most 100) that are in this project and visible, in any order."""
@@ -124,6 +190,12 @@ class Tickets(Protocol):
     async def write_ticket(self, ref: TicketRef, changes: TicketChanges) -> Ticket:
         """Returns the ticket as the tracker shows it after the write (its full answer, or read again)."""
 
+    async def ensure_marks(self, ref: TicketRef, marker: str, link_back: str) -> None:
+        """Whatever marks a ticket as ours besides its text: a label, a field, a remote link to `link_back`."""
+
+    async def remove_marks(self, ref: TicketRef, marker: str) -> None:
+        """Undo `ensure_marks`; what is gone already counts as removed."""
+
     async def ensure_comment(self, ref: TicketRef, text: str, key: str) -> None:
         """Comment once: a comment that carries this key is not written again."""
 
@@ -136,6 +208,21 @@ class HookFacts:
     id: str
     signed: bool
     """The tracker signs deliveries over the raw bytes; from then on an unsigned one is refused."""
+
+
+class HookState(StrEnum):
+    FINE = "fine"
+    MISSING = "missing"
+    DISABLED = "disabled"
+    ELSEWHERE = "elsewhere"
+    """It exists, and points to another address than ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookReport:
+    state: HookState
+    detail: str = ""
+    """For people: what the tracker says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +243,12 @@ class Notifications(Protocol):
     async def remove_hook(self, project: str, hook: str) -> None:
         """One that is gone already counts as removed."""
 
+    async def inspect_hook(self, project: str, hook: str, url: str) -> HookReport:
+        """As it is now. What is not fine is mended by `ensure_hook`."""
+
+    async def ask_again(self, project: str, hook: str, since: datetime) -> int:
+        """Ask for deliveries since then that failed, where the tracker declares `redelivers`; how many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tracker:
@@ -165,7 +258,8 @@ class Tracker:
     text: TextFormat
     account: Account
     tickets: Tickets
-    notifications: Notifications
+    notifications: Notifications | None
+    """None: this tracker calls nobody, or only by a webhook that people make by hand."""
 
 
 class TrackerWire(Protocol):

@@ -40,7 +40,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A good answer (2xx)."""
+    """A good answer (2xx), or one that the call lets pass."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -140,7 +140,7 @@ class HttpClient:
             raise took_too_long(self.service, call) from error
         except httpx.HTTPError as error:
             raise error_from_transport(self.service, call, self.host, error) from error
-        if not 200 <= status < 300:
+        if not 200 <= status < 300 and status not in call.passes:
             raise error_from_status(self.service, call, status, headers, body)
         return Reply(status, headers, self._parsed(call, status, body), self.service, call)
 

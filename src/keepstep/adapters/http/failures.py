@@ -44,15 +44,15 @@ def error_from_status(
     """For every status but 2xx."""
     name, thing = service.name, call.thing
     problem = service.read_problem(status, readable(body))
-    if status == 401:
+    if status == 401 or problem.lost:
         return AuthLostError(
-            f"{name} refused the token for {thing} (401). It may have expired; paste a new one.",
+            f"{name} refused the token for {thing} ({status}). It may have expired; paste a new one.",
             side=service.side,
         )
-    if status == 429:
+    if status == 429 or problem.limited:
         wait = wait_told(headers)
         return RateLimitedError(
-            f"{name} has had enough requests for now (429); Keepstep goes on in {wait.total_seconds():.0f} s.",
+            f"{name} has had enough requests for now ({status}); Keepstep goes on in {wait.total_seconds():.0f} s.",
             retry_after=wait,
         )
     if status == 408 or status >= 500:

@@ -19,6 +19,10 @@ class Problem:
     """The right that the token lacks, where the vendor names it."""
     cure: str = ""
     """What helps, where the vendor's code makes it clear."""
+    limited: bool = False
+    """Too many requests, although the status is not 429."""
+    lost: bool = False
+    """The credential is refused, although the status is not 401."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class Call:
     """A POST that changes nothing, such as a search."""
     answers: bool = True
     """A JSON answer is expected; without one the answer makes no sense."""
+
+    passes: tuple[int, ...] = ()
+    """Statuses besides 2xx that are an answer here, such as 301 for what has moved."""
 
     @property
     def writes(self) -> bool:

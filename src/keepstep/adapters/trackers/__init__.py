@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keepstep.adapters.http import HttpClient, Service
-from keepstep.ports.tracker import Tracker, TrackerManifest, TrackerWire
+from keepstep.ports.tracker import SettingValues, Tracker, TrackerManifest, TrackerWire
 
-SettingValues = Mapping[str, str | tuple[str, ...]]
+__all__ = ["SettingValues", "TrackerAdapter", "chosen", "chosen_one"]
 
 
 def chosen(values: SettingValues, name: str) -> tuple[str, ...]:
@@ -18,6 +18,12 @@ def chosen(values: SettingValues, name: str) -> tuple[str, ...]:
     value = values.get(name, ())
     each = value.split(",") if isinstance(value, str) else value
     return tuple(dict.fromkeys(part.strip() for part in each if part.strip()))
+
+
+def chosen_one(values: SettingValues, name: str) -> str:
+    """The value of a field of one, or ""."""
+    value = values.get(name, "")
+    return (value if isinstance(value, str) else next(iter(value), "")).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,9 @@ class TrackerAdapter:
     service: Service
     api_root: Callable[[str], str]
     """From the base URL, as checked, to the root of the API."""
-    headers: Callable[[str], Mapping[str, str]]
-    """The headers that carry this token."""
+    headers: Callable[[str, SettingValues], Mapping[str, str]]
+    """The headers that carry this token; the values are those of the manifest's `account` fields, and others."""
     open: Callable[[HttpClient, SettingValues], Tracker]
     wire: TrackerWire
+    package: str = ""
+    """The package whose `quality.toml` says where this adapter stands."""

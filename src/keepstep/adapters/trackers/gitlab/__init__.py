@@ -60,7 +60,7 @@ def _adapter(manifest: TrackerManifest, rate: Service) -> TrackerAdapter:
         service=rate,
         api_root=api_root,
         # All kinds of tokens, OAuth's too, are taken as bearers; and httpx hides this header in reprs.
-        headers=lambda token: {"Authorization": f"Bearer {token}"},
+        headers=lambda token, _: {"Authorization": f"Bearer {token}"},
         open=open_tracker,
         wire=GitLabWire(delete_events=manifest.capabilities.delete_events),
     )

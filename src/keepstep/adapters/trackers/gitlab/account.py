@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from keepstep.adapters.http import Call
 from keepstep.adapters.trackers.gitlab.client import GitLabClient, project_path
-from keepstep.adapters.trackers.gitlab.settings import StatusRules
+from keepstep.adapters.trackers.gitlab.settings import NEW_TICKET_LABELS, STATUS_LABELS, StatusRules
 from keepstep.adapters.trackers.gitlab.wire import (
     LabelWire,
     MetadataWire,
@@ -16,7 +16,7 @@ from keepstep.adapters.trackers.gitlab.wire import (
 from keepstep.domain.integration import ProjectRef
 from keepstep.domain.ticket import TicketStatus
 from keepstep.ports.errors import NotThereError, RejectedError
-from keepstep.ports.tracker import AccountFacts
+from keepstep.ports.tracker import AccountFacts, ProjectFields, SettingValues
 
 _SCOPE = 'the scope "api"'
 _REPORTER = "20"
@@ -124,6 +124,9 @@ class GitLabAccount:
 
     async def list_statuses(self, project: str) -> Sequence[TicketStatus]:  # noqa: ARG002 - the same in every project
         return self._rules.all()
+
+    async def list_fields(self, project: str, defaults: SettingValues) -> ProjectFields:  # noqa: ARG002 - none is live
+        return ProjectFields((STATUS_LABELS,), (NEW_TICKET_LABELS,))
 
 
 def _distance(name: str, wanted: str) -> int:

@@ -1,5 +1,6 @@
 """The project hook through which GitLab tells us about its issues."""
 
+from datetime import datetime
 from typing import Any
 
 from keepstep.adapters.http import Call, Reply, segment
@@ -7,7 +8,7 @@ from keepstep.adapters.trackers.gitlab.client import GitLabClient, project_path
 from keepstep.adapters.trackers.gitlab.secrets import hook_token, signing_token
 from keepstep.adapters.trackers.gitlab.wire import HookWire
 from keepstep.ports.errors import NotThereError, RejectedError
-from keepstep.ports.tracker import HookFacts
+from keepstep.ports.tracker import HookFacts, HookReport, HookState
 
 _RIGHT = 'the scope "api" and the role Maintainer'
 _EXECUTABLE = "executable"
@@ -59,6 +60,23 @@ class GitLabNotifications:
             await self._client.send(Call("DELETE", path, "the webhook", right=_RIGHT, answers=False))
         except NotThereError:
             return
+
+    async def inspect_hook(self, project: str, hook: str, url: str) -> HookReport:
+        path = project_path(project, f"/hooks/{segment(hook)}")
+        try:
+            found = (await self._client.send(Call("GET", path, "the webhook", right=_RIGHT))).parse(HookWire)
+        except NotThereError:
+            return HookReport(HookState.MISSING)
+        if found.url != url:
+            return HookReport(HookState.ELSEWHERE, found.url)
+        if found.alert_status != _EXECUTABLE:
+            return HookReport(
+                HookState.DISABLED, "GitLab switched it off after deliveries that failed one after the other."
+            )
+        return HookReport(HookState.FINE)
+
+    async def ask_again(self, project: str, hook: str, since: datetime) -> int:  # noqa: ARG002 - not declared
+        return 0
 
 
 def _wire_from_hook(url: str, secret: str) -> dict[str, Any]:

@@ -114,6 +114,12 @@ class GitLabTickets:
         )
         return self._ticket(reply.parse(IssueWire))
 
+    async def ensure_marks(self, ref: TicketRef, marker: str, link_back: str) -> None:
+        """The footer in the text is all: full-text search finds its marker."""
+
+    async def remove_marks(self, ref: TicketRef, marker: str) -> None:
+        """Nothing besides the footer."""
+
     async def ensure_comment(self, ref: TicketRef, text: str, key: str) -> None:
         """The key goes along in an HTML comment: nobody sees it, and comments are listed, not searched, to find it."""
         path = f"{_issue_path(ref)}/notes"
