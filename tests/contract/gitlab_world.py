@@ -57,7 +57,10 @@ async def gitlab_world(**more):
     async with httpx.AsyncClient(transport=httpx.MockTransport(callback)) as client:
         app = create_app(SandboxConfig(public_base=URL, client=client, time_scale=0.001))
         checked = Checked(
-            httpx.ASGITransport(app), spec_files("gitlab/gitlab-v4-issues.openapi.json"), "/api/v4"
+            httpx.ASGITransport(app),
+            spec_files("gitlab/gitlab-v4-issues.openapi.json"),
+            "/api/v4",
+            also={("GET", "/issues")},
         )
         outside = OutsideWorld(allow_private=True, transport=checked, **more)
         yield _World(app.state.sandbox, outside, checked, deliveries)

@@ -270,3 +270,5 @@ async def test_marks_are_kept_by_name(filled: Storage):
         assert await uow.marks.get(_HOME, "features") == at(2)
         assert await uow.marks.get(_HOME, "tickets") == at(3)
         assert await uow.marks.get(IntegrationId("nowhere"), "features") is None
+        assert await uow.marks.names(_HOME, "f") == ["features"]
+        assert await uow.marks.names(_HOME, "") == ["features", "tickets"]

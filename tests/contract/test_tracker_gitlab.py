@@ -159,7 +159,15 @@ class TestFinding:
         ticket = await world.open().tickets.find_by_address(PROJECT, address)
         assert (ticket.ref.key if ticket else None) == ("1" if found else None)
 
-    async def test_a_move_leaves_a_stub_that_says_where_to(self, world):
+    async def test_a_move_is_followed_by_the_marker(self, world):
+        tickets = world.open().tickets
+        before = await tickets.create_ticket(PROJECT, draft())
+        await world.person("POST", f"/projects/1/issues/{before.ref.key}/move", {"to_project_id": 2})
+        moved = await tickets.find_by_address("2", str((await _newest(world, 2))["iid"]))
+        assert await tickets.fetch_ticket(before.ref) == moved
+        assert (moved.ref.project, moved.status.id) == ("2", "opened")
+
+    async def test_a_move_without_a_marker_leaves_a_stub_that_says_where_to(self, world):
         made = world.seed(issues=[{"title": "Goes away"}])["issues"][0]
         tickets = world.open().tickets
         before = await tickets.find_by_address(PROJECT, str(made["iid"]))

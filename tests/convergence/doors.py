@@ -221,6 +221,12 @@ class DoorsOfTracker:
 
         return await self._chaos.call("tracker write", write, write=True, ignored=show)
 
+    async def ensure_marks(self, ref, marker, link_back):
+        """The footer is the only mark here."""
+
+    async def remove_marks(self, ref, marker):
+        """As above."""
+
     async def ensure_comment(self, ref, text, key):
         async def comment():
             item = self._twin.get(ref.id)

@@ -121,10 +121,12 @@ async def test_a_whole_project_out_of_sight_unlinks_nothing(world):
     await world.until(lambda: _is_titled(world, issue["iid"], "Where is it"))
 
 
-async def test_a_moved_ticket_is_unlinked_with_a_comment(world):
+async def test_a_ticket_that_moved_where_our_token_sees_nothing_is_unlinked_with_a_comment(world):
     integration = await world.connect()
     feature, issue, _ = await world.pushed(integration)
-    await world.tracker("POST", f"/projects/1/issues/{issue['iid']}/move", {"to_project_id": 2})
+    seeded = [{"path": "hidden/project", "members": {"visitor": "maintainer"}}]
+    hidden = world.gittab.state.sandbox.emulator.seed({"projects": seeded})["projects"][0]
+    await world.tracker("POST", f"/projects/1/issues/{issue['iid']}/move", {"to_project_id": hidden["id"]})
     await world.until(lambda: _no_links(world, integration))
     (note,) = await _comments(world, issue)
     assert "moved away" in note["body"]

@@ -5,6 +5,7 @@ What vanished is looked for twice; what is unlinked leaves the ticket clean and 
 
 from keepstep.app.cells import look_at_cell_later, quiet_at
 from keepstep.app.failures import give_up_push
+from keepstep.app.marking import remove_marks
 from keepstep.app.reading import read_ticket
 from keepstep.app.work import Work
 from keepstep.domain.column import INITIAL
@@ -85,6 +86,7 @@ async def _clean_ticket(work: Work) -> None:
             await work.sides.tracker.tickets.write_ticket(ref, TicketChanges(description=text))
             reason = "Took the link back and the marker out of the ticket; the ticket itself stays."
             work.tell(Act.WROTE, reason, side=Side.TICKET, before=ticket.description, after=text)
+        await remove_marks(work, ref)
         await _comment(work, ref)
     except (NotThereError, RejectedError) as error:
         work.tell(Act.KEPT, f"The ticket could not be cleaned: {error}", side=Side.TICKET)

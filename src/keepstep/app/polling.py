@@ -8,10 +8,12 @@ contain are looked up by id, so that a deletion which nobody announces is notice
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 
 from keepstep.app.cells import cell_of
 from keepstep.app.context import Context
 from keepstep.app.failures import pause_for_credential
+from keepstep.app.moves import projects_of
 from keepstep.app.opening import open_board, open_tracker
 from keepstep.app.receive import wake_all
 from keepstep.domain.column import INITIAL, CellState
@@ -21,7 +23,14 @@ from keepstep.domain.fields import Side, Snapshot
 from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, TicketId
 from keepstep.domain.integration import Integration, IntegrationState
 from keepstep.domain.link import Link
-from keepstep.ports.errors import AuthLostError, NotThereError, OutsideError, RateLimitedError
+from keepstep.domain.ticket import TicketRef
+from keepstep.ports.errors import (
+    AuthLostError,
+    NotThereError,
+    OutsideError,
+    RateLimitedError,
+    RejectedError,
+)
 from keepstep.ports.locks import BusyError
 from keepstep.ports.storage import LinkQuery, UnitOfWork
 
@@ -98,9 +107,16 @@ async def _changed_features(ctx: Context, integration: Integration, since: datet
 
 
 async def _changed_tickets(ctx: Context, integration: Integration, since: datetime) -> dict[str, Snapshot]:
-    tracker = await open_tracker(ctx, integration)
-    changed = tracker.tickets.iter_changed(integration.project.id, since)
-    return {each.ref.id: each.snapshot async for each in changed}
+    """In its own project, and in those that tickets were followed to; one of those that is gone loses nothing here."""
+    tickets = (await open_tracker(ctx, integration)).tickets
+    own, *others = await projects_of(ctx, integration)
+    shown: dict[str, Snapshot] = {
+        each.ref.id: each.snapshot async for each in tickets.iter_changed(own, since)
+    }
+    for project in others:
+        with contextlib.suppress(NotThereError, RejectedError):
+            shown |= {each.ref.id: each.snapshot async for each in tickets.iter_changed(project, since)}
+    return shown
 
 
 async def _store_news(
@@ -211,9 +227,16 @@ async def _fetch_all(
         features = await board.features.list_features([link.feature_id for link in links])
         return {each.id: each.snapshot for each in features}
     tracker = await open_tracker(ctx, integration)
-    refs = [link.ticket for link in links if link.ticket]
-    tickets = await tracker.tickets.list_tickets(integration.project.id, refs)
-    return {each.ref.id: each.snapshot for each in tickets}
+    refs = sorted((link.ticket for link in links if link.ticket), key=_project)
+    shown: dict[str, Snapshot] = {}
+    for project, some in groupby(refs, _project):
+        tickets = await tracker.tickets.list_tickets(project, list(some))
+        shown |= {each.ref.id: each.snapshot for each in tickets}
+    return shown
+
+
+def _project(ref: TicketRef) -> str:
+    return ref.project
 
 
 async def run_due_poll(ctx: Context, timer: Timer) -> None:

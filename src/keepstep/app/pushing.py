@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from keepstep.app.failures import give_up_push
+from keepstep.app.marking import ensure_marks, link_back
 from keepstep.app.reading import read_feature, remember_feature, remember_ticket
 from keepstep.app.sync import synchronise
 from keepstep.app.work import Work
@@ -90,6 +91,7 @@ def _draft(work: Work, drafted: Snapshot) -> TicketDraft:
         status=drafted.status,
         marker=work.link.marker,
         defaults=work.integration.defaults,
+        link_back=link_back(work),
     )
 
 
@@ -121,6 +123,8 @@ async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
     work.journal = []
     if early:
         await work.ctx.jobs.wake_link(work.link.id)
+    if act is Act.ADOPTED:
+        await ensure_marks(work, ticket.ref)
     await synchronise(work, read=frozenset() if act is Act.CREATED else frozenset(Side))
 
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from keepstep.app import detach
+from keepstep.app import detach, moves
 from keepstep.app.acting import act
 from keepstep.app.cells import look_at_cell_later, quiet_at, show_cell
+from keepstep.app.marking import ensure_marks
 from keepstep.app.reading import read_feature, read_ticket, remember_feature, remember_ticket
 from keepstep.app.work import Work
 from keepstep.domain.events import Act, Notice, NoticeKind
@@ -61,7 +62,7 @@ class _VanishedError(Exception):
 
 
 class _MovedAwayError(Exception):
-    """The tracker shows a stub: the ticket lives elsewhere now."""
+    """The ticket lives where it is not kept in step."""
 
 
 def _sides_to_read(work: Work) -> frozenset[Side]:
@@ -90,7 +91,7 @@ async def _read(work: Work, reading: Reading, side: Side) -> None:
             reading.now = replace(reading.now, feature=feature.snapshot)
         else:
             ticket = await read_ticket(work)
-            if ticket.moved_to is not None and not work.sides.tracker.manifest.capabilities.follows_moves:
+            if not await moves.follow(work, ticket):
                 raise _MovedAwayError
             remember_ticket(work, ticket)
             reading.now = replace(reading.now, ticket=ticket.snapshot)
@@ -272,6 +273,8 @@ async def _carry_out(work: Work, reading: Reading, plan: Plan) -> bool:
     for side in (Side.TICKET, Side.FEATURE):
         if plan.for_side(side) and not await _still_as_read(work, reading, side):
             return False
+    if work.link.ticket and Side.TICKET in reading.read_at and _footer_lost(work, reading):
+        await ensure_marks(work, work.link.ticket)
     await act(work, reading.now, plan)
     return True
 

@@ -81,6 +81,8 @@ class Act(StrEnum):
     """`before` holds the feature's title: the Link that knows it goes."""
     LOST_SIGHT = "lost sight"
     FOUND_AGAIN = "found again"
+    MOVED = "moved"
+    """The ticket lives in another place now, and is kept in step there."""
     FAILED = "failed"
     SET_ASIDE = "set aside"
     DUPLICATE = "second ticket with this marker"

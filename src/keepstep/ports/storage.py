@@ -185,6 +185,9 @@ class Marks(Protocol):
 
     async def set(self, integration: IntegrationId, name: str, at: datetime) -> None: ...
 
+    async def names(self, integration: IntegrationId, prefix: str) -> Sequence[str]:
+        """Those that begin so, in order."""
+
 
 class UnitOfWork(Protocol):
     @property

@@ -255,3 +255,7 @@ class MemoryMarks:
         state = await self._transaction.write()
         if integration in state.integrations:
             state.marks[integration, name] = at
+
+    async def names(self, integration: IntegrationId, prefix: str) -> Sequence[str]:
+        marks = self._transaction.state.marks
+        return sorted(name for of, name in marks if of == integration and name.startswith(prefix))

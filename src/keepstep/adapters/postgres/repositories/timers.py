@@ -85,3 +85,10 @@ class PostgresMarks:
 
     async def set(self, integration: IntegrationId, name: str, at: datetime) -> None:
         await self._connection.execute(_SET_MARK, (name, at, integration))
+
+    async def names(self, integration: IntegrationId, prefix: str) -> Sequence[str]:
+        cursor = await self._connection.execute(
+            "SELECT name FROM marks WHERE integration_id = %s AND starts_with(name, %s) ORDER BY name",
+            (integration, prefix),
+        )
+        return [name for (name,) in await cursor.fetchall()]

@@ -13,9 +13,20 @@ from keepstep.adapters.trackers.gitlab.notifications import GitLabNotifications
 from keepstep.adapters.trackers.gitlab.settings import NEW_TICKET_LABELS, STATUS_LABELS, StatusRules
 from keepstep.adapters.trackers.gitlab.tickets import GitLabTickets
 from keepstep.adapters.trackers.gitlab.webhooks import GitLabWire
-from keepstep.ports.tracker import Capabilities, Channel, Tracker, TrackerManifest
+from keepstep.ports.tracker import Capabilities, Channel, RateLimit, Scope, Tracker, TrackerManifest
 
 _TEXT = Markdown()
+_SCOPES = (
+    Scope("api", "to read and write issues, their comments and labels"),
+    Scope("role Maintainer", "to make the webhook; Reporter is enough where a person makes it"),
+)
+_HOOK_STEPS = (
+    "Open the project in GitLab, then Settings, Webhooks, Add new webhook.",
+    "URL: {url}",
+    "Secret token: {secret}",
+    "Trigger: Issues events and Confidential issues events, nothing else. Keep SSL verification on. Save.",
+    "Press Test, Issues events, then check here.",
+)
 _TITLE_LIMIT = 255
 _DESCRIPTION_LIMIT = 1_048_576
 _SETTLE_SECONDS = 12.0
@@ -23,7 +34,14 @@ _SETTLE_SECONDS = 12.0
 
 
 def _manifest(
-    kind: str, name: str, summary: str, default_base_url: str, token_help: str, *, delete_events: bool
+    kind: str,
+    name: str,
+    summary: str,
+    default_base_url: str,
+    token_help: str,
+    *,
+    delete_events: bool,
+    limits: tuple[RateLimit, ...],
 ) -> TrackerManifest:
     return TrackerManifest(
         kind=kind,
@@ -34,9 +52,12 @@ def _manifest(
         token_help=token_help,
         text_format=_TEXT.name,
         channel=Channel.WEBHOOK,
-        capabilities=Capabilities(delete_events=delete_events, labels=True),
+        capabilities=Capabilities(delete_events=delete_events, follows_moves=True, labels=True),
+        scopes=_SCOPES,
+        limits=limits,
         settings=(STATUS_LABELS,),
         defaults=(NEW_TICKET_LABELS,),
+        hook_steps=_HOOK_STEPS,
         settle_seconds=_SETTLE_SECONDS,
         title_limit=_TITLE_LIMIT,
         description_limit=_DESCRIPTION_LIMIT,
@@ -63,6 +84,7 @@ def _adapter(manifest: TrackerManifest, rate: Service) -> TrackerAdapter:
         headers=lambda token, _: {"Authorization": f"Bearer {token}"},
         open=open_tracker,
         wire=GitLabWire(delete_events=manifest.capabilities.delete_events),
+        package=__name__,
     )
 
 
@@ -75,6 +97,7 @@ GITLAB = _adapter(
         "A project access token (Settings, Access tokens) with the scope api and the role Maintainer, which GitLab "
         "demands for webhooks. A group or personal access token with the same rights works too.",
         delete_events=False,
+        limits=(RateLimit(2000, 60),),
     ),
     service("GitLab", per_second=20),
 )
@@ -88,6 +111,7 @@ GITTAB = _adapter(
         "http://127.0.0.1:8082",
         "In the demo the token is demo-gittab-token.",
         delete_events=True,
+        limits=(),
     ),
     service("GitTab", per_second=200),
 )

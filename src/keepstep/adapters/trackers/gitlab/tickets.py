@@ -19,6 +19,7 @@ from keepstep.adapters.trackers.gitlab.wire import (
     wire_from_draft,
 )
 from keepstep.domain.document import Document, Paragraph, Text
+from keepstep.domain.ids import markers_in
 from keepstep.domain.ticket import Ticket, TicketChanges, TicketDraft, TicketRef
 from keepstep.ports.errors import NotThereError, OutsideError, RejectedError
 from keepstep.ports.text import TextFormat
@@ -27,6 +28,7 @@ _WRITES = 'the scope "api" and the role Reporter'
 _READS = 'the scope "api"'
 _ALL = (("state", "all"), ("scope", "all"))
 """Without `scope`, only issues that the token's user has created are listed."""
+_MOVE_PAGES = 3
 _TICK = timedelta(milliseconds=1)
 
 
@@ -41,7 +43,22 @@ class GitLabTickets:
         issue = reply.parse(IssueWire)
         if str(issue.id) != ref.id:
             raise NotThereError(f"Another issue is {ref.label} now; ours is gone.")
-        return self._ticket(issue)
+        return await self._find_moved(issue) or self._ticket(issue)
+
+    async def _find_moved(self, stub: IssueWire) -> Ticket | None:
+        """A move closes the issue and makes a new one elsewhere, whose id the old one tells; only administrators may
+        read an issue by that id alone, so the marker in its text is searched in all that the token sees.
+        """
+        if stub.moved_to_id is None:
+            return None
+        for marker in dict.fromkeys(markers_in(stub.description or "")):
+            params = (("search", marker), ("in", "description"), *_ALL)
+            call = Call("GET", "/issues", "the moved issue", params, right=_READS)
+            async for reply, page in self._client.pages(call, limit=_MOVE_PAGES):
+                for issue in (reply.parse(IssueWire, each) for each in page):
+                    if issue.id == stub.moved_to_id:
+                        return await self._find_moved(issue) or self._ticket(issue)
+        return None
 
     async def list_tickets(self, project: str, refs: Sequence[TicketRef]) -> Sequence[Ticket]:
         wanted = {each.id: each.key for each in refs}
