@@ -39,6 +39,9 @@ from keepstep.ports.tracker import (
     Channel,
     FieldKind,
     HookFacts,
+    HookStep,
+    ProjectFields,
+    Scope,
     SettingField,
     Tracker,
     TrackerManifest,
@@ -86,6 +89,22 @@ SIMPLE = TrackerManifest(
     channel=Channel.POLLING,
     capabilities=Capabilities(),
 )
+CARDS = TrackerManifest(
+    kind="cards",
+    name="Cards",
+    summary="A tracker that asks for much, and whose webhook people make by hand.",
+    project_word="team",
+    default_base_url="https://cards.example.com",
+    token_help="Under your name, Keys.",
+    text_format="markdown",
+    channel=Channel.WEBHOOK_BY_HAND,
+    capabilities=Capabilities(labels=True),
+    account=(SettingField("email", "E-mail", "Of the account that the token belongs to.", required=True),),
+    defaults=(SettingField("type", "Type", "Of new tickets.", FieldKind.CHOICE, required=True, live=True),),
+    scopes=(Scope("cards:write", "to make tickets"),),
+    hook_steps=("Open Settings, Webhooks.", "Address: {url}", "Secret: {secret}"),
+)
+CARD_TYPES = (("task", "Task"), ("bug", "Bug"))
 STATUSES = ("New idea", "Candidate", "Planned", "In progress", "Released", "Won't do")
 LABELS = ("bug", "productboard", "workflow::doing", "workflow::ready", "workflow::review")
 PROJECTS = (
@@ -155,7 +174,14 @@ class OutsideTown:
         return ProductboardHtml()
 
     def manifests(self):
-        return (GITLAB, SIMPLE)
+        return (GITLAB, SIMPLE, CARDS)
+
+    def hook_steps(self, kind, url, secret):
+        entered = {"{url}": url, "{secret}": f"entered {secret}"}
+        return [
+            HookStep(step.partition("{")[0], next((entered[each] for each in entered if each in step), ""))
+            for step in self.manifest(kind).hook_steps
+        ]
 
     def manifest(self, kind):
         found = next((each for each in self.manifests() if each.kind == kind), None)
@@ -224,6 +250,10 @@ class Desk:
 
     async def verify(self):
         self._answer()
+        if self.manifest is CARDS and self.settings.get("email") != "ada@example.com":
+            raise AuthLostError(
+                "Cards refused the token (401): it belongs to another e-mail.", side="tracker"
+            )
         missing = ("the scope api", "the role Maintainer") if self.token == WEAK_TOKEN else ()
         return AccountFacts("ada-bot", "18.2", missing, "2027-03-01")
 
@@ -242,16 +272,24 @@ class Desk:
         self._answer()
         return list(self.town.labels)
 
+    async def list_fields(self, project, defaults):
+        self._answer()
+        live = [replace(each, choices=CARD_TYPES) if each.live else each for each in self.manifest.defaults]
+        if defaults.get("type") == "bug":
+            live.append(SettingField("field:severity", "Severity", "Every bug has one.", required=True))
+        return ProjectFields(self.manifest.settings, tuple(live))
+
     async def list_statuses(self, project):
         self._answer()
         between = [
             TicketStatus(StatusId(f"label:{each}"), each, StatusCategory.DOING)
             for each in self.settings.get("status_labels", ())
         ]
+        note = "only a lead may close cards." if self.manifest is CARDS else ""
         return [
             TicketStatus(StatusId("opened"), "Open", StatusCategory.TODO),
             *between,
-            TicketStatus(StatusId("closed"), "Closed", StatusCategory.DONE),
+            TicketStatus(StatusId("closed"), "Closed", StatusCategory.DONE, note),
         ]
 
     async def ensure_hook(self, project, url, secret):

@@ -262,7 +262,7 @@ async def test_a_stuck_removal_is_shown_and_can_be_forgotten(world, caller):
 
 
 async def test_a_failed_connect_is_tried_again_or_discarded(world, caller):
-    world.fault("gittab", match="POST /api/v4/projects/*/hooks", status=403)
+    world.fault("gittab", match="POST /api/v4/projects/*/hooks", status=422)
     made = await caller.do("POST", "/integrations", new_integration(), 201)
     path = f"/integrations/{made['id']}"
 
@@ -275,7 +275,7 @@ async def test_a_failed_connect_is_tried_again_or_discarded(world, caller):
     await caller.do("POST", f"{path}/discard", status=204)
     await caller.refused("GET", path, status=404)
 
-    world.fault("gittab", match="POST /api/v4/projects/*/hooks", status=403)
+    world.fault("gittab", match="POST /api/v4/projects/*/hooks", status=422)
     made = await caller.do("POST", "/integrations", new_integration(), 201)
     path = f"/integrations/{made['id']}"
     await world.until(failed)

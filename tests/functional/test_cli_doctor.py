@@ -125,7 +125,7 @@ async def test_all_are_examined_and_what_vanishes_meanwhile_is_no_error(world):
 
 
 async def test_a_failed_connect_says_so(world):
-    world.fault("gittab", match="POST /api/v4/projects/*/hooks", status=403)
+    world.fault("gittab", match="POST /api/v4/projects/*/hooks", status=422)
     integration = await world.connect()
     found = await _examined(world, integration)
     assert found["state"].mark is Mark.FAILURE

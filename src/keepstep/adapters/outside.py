@@ -19,7 +19,7 @@ from keepstep.adapters.trackers import TrackerAdapter
 from keepstep.domain.errors import InvalidInputError
 from keepstep.ports.productboard import BoardWire, FeatureBoard
 from keepstep.ports.text import TextFormat
-from keepstep.ports.tracker import Tracker, TrackerManifest, TrackerWire
+from keepstep.ports.tracker import HookStep, Tracker, TrackerManifest, TrackerWire
 
 _KEPT = 64
 
@@ -69,6 +69,11 @@ class OutsideWorld:
     def tracker_wire(self, kind: str) -> TrackerWire:
         return self._adapter(kind).wire
 
+    def hook_steps(self, kind: str, url: str, secret: str) -> Sequence[HookStep]:
+        adapter = self._adapter(kind)
+        entered = {"{url}": url, "{secret}": adapter.entered_secret(secret)}
+        return [_step(each, entered) for each in adapter.manifest.hook_steps]
+
     def manifests(self) -> Sequence[TrackerManifest]:
         return [each.manifest for each in self._trackers.values()]
 
@@ -116,3 +121,10 @@ class OutsideWorld:
                 task = asyncio.get_running_loop().create_task(oldest.retire())
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
+
+
+def _step(text: str, entered: Mapping[str, str]) -> HookStep:
+    """A step has one value to enter at most; it stands after the words."""
+    name = next((each for each in entered if each in text), "")
+    words = text.replace(name, "").strip() if name else text
+    return HookStep(words, entered.get(name, ""), is_secret=name == "{secret}")

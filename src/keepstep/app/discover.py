@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from keepstep.app.context import Context
 from keepstep.app.matching import propose_map
-from keepstep.domain.errors import InvalidInputError, KeepstepError
+from keepstep.domain.errors import InvalidInputError, KeepstepError, MissingError
 from keepstep.domain.feature import FeatureStatus
-from keepstep.domain.integration import ProjectRef
+from keepstep.domain.integration import Integration, ProjectRef
 from keepstep.domain.ticket import TicketStatus
 from keepstep.ports.errors import AuthLostError, NotThereError, RejectedError
 from keepstep.ports.productboard import FeatureBoard, WorkspaceFacts
-from keepstep.ports.tracker import AccountFacts, Tracker
+from keepstep.ports.tracker import AccountFacts, ProjectFields, Tracker
+from keepstep.ports.vault import VaultError
 
 __all__ = [
     "BoardAccess",
@@ -26,10 +27,12 @@ __all__ = [
     "field_of",
     "find_project",
     "list_board_statuses",
+    "list_fields",
     "list_labels",
     "list_projects",
     "list_ticket_statuses",
     "propose_map",
+    "tracker_of",
 ]
 
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb<>"
@@ -128,6 +131,25 @@ async def find_project(ctx: Context, access: TrackerAccess, project: str) -> Pro
 
 async def list_labels(ctx: Context, access: TrackerAccess, project: str) -> Sequence[str]:
     return await open_tracker(ctx, access).account.list_labels(project)
+
+
+async def list_fields(
+    ctx: Context, access: TrackerAccess, project: str, defaults: Settings | None = None
+) -> ProjectFields:
+    """The manifest's fields as this project has them; `defaults` is what is chosen so far."""
+    return await open_tracker(ctx, access).account.list_fields(project, defaults or {})
+
+
+async def tracker_of(ctx: Context, integration: Integration) -> TrackerAccess:
+    """Raises InvalidInputError when the token cannot be opened any more."""
+    account = integration.tracker
+    try:
+        token = await ctx.vault.open(account.token)
+    except (VaultError, MissingError) as error:
+        raise InvalidInputError(
+            "token", "The stored token cannot be opened any more. Paste a new one."
+        ) from error
+    return TrackerAccess(account.kind, account.base_url, token, integration.tracker_settings)
 
 
 async def list_board_statuses(ctx: Context, access: BoardAccess) -> Sequence[FeatureStatus]:

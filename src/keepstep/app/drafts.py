@@ -44,6 +44,8 @@ class ConnectDraft:
     kind: str = ""
     tracker_url: str = ""
     tracker_token: str = ""
+    account: Values = field(default_factory=dict)
+    """What the kind of tracker asks for beside the token."""
     tracker_ok: bool = False
     tracker_user: str = ""
     project_id: str = ""
@@ -104,7 +106,7 @@ class ConnectDraft:
         changed = replace(changed, tracker_user="", project_id="", project_name="", project_url="")
         changed = changed.without_map()
         if kind != self.kind:
-            changed = replace(changed, tracker_settings={}, defaults={}, button="")
+            changed = replace(changed, account={}, tracker_settings={}, defaults={}, button="")
         return replace(changed, settings_ok=False)
 
     def with_project(self, project: ProjectRef, *, asks_more: bool) -> "ConnectDraft":
@@ -179,7 +181,7 @@ async def board_access(ctx: Context, draft: ConnectDraft) -> BoardAccess:
 async def tracker_access(ctx: Context, draft: ConnectDraft) -> TrackerAccess:
     """Raises InvalidInputError when no token was entered, or it cannot be opened any more."""
     token = await _open(ctx, draft.tracker_token)
-    return TrackerAccess(draft.kind, draft.tracker_url, token, draft.tracker_settings)
+    return TrackerAccess(draft.kind, draft.tracker_url, token, {**draft.account, **draft.tracker_settings})
 
 
 async def _open(ctx: Context, ref: str) -> str:
@@ -209,7 +211,7 @@ def new_integration(draft: ConnectDraft) -> NewIntegration:
         workspace=draft.workspace,
         button=draft.button,
         policy=draft.policy,
-        tracker_settings=draft.tracker_settings,
+        tracker_settings={**draft.account, **draft.tracker_settings},
         defaults=draft.defaults,
     )
 
@@ -226,7 +228,7 @@ def _statuses(pairs: Mapping[str, str]) -> dict[StatusId, StatusId]:
 def _from_json(stored: Mapping[str, Any]) -> ConnectDraft:
     known = {each.name: stored[each.name] for each in fields(ConnectDraft) if each.name in stored}
     try:
-        for name in {"tracker_settings", "defaults"} & known.keys():
+        for name in {"account", "tracker_settings", "defaults"} & known.keys():
             known[name] = {
                 key: tuple(value) if isinstance(value, list) else value for key, value in known[name].items()
             }

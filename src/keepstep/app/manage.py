@@ -211,16 +211,27 @@ async def _policy_changed(ctx: Context, integration_id: IntegrationId) -> None:
 
 
 async def replace_token(
-    ctx: Context, integration_id: IntegrationId, side: str, token: str, actor: str
+    ctx: Context,
+    integration_id: IntegrationId,
+    side: str,
+    token: str,
+    actor: str,
+    account: Mapping[str, str | tuple[str, ...]] | None = None,
 ) -> None:
-    """Verified before it is stored. Resumes an integration that was paused for this token; nothing was lost."""
+    """Verified before it is stored. Resumes an integration that was paused for this token; nothing was lost.
+
+    `account`: what the kind of tracker asks for beside the token, where that changes with it.
+    """
     async with ctx.storage.begin() as uow:
         integration = await uow.integrations.get(integration_id)
+    integration = _with_account(integration, account)
     await _verify_token(ctx, integration, side, token)
     ref = integration.board.token if side == "board" else integration.tracker.token
     await ctx.vault.replace(ref, token)
     async with ctx.storage.begin() as uow:
-        integration = await uow.integrations.get(integration_id)
+        integration = _with_account(await uow.integrations.get(integration_id), account)
+        if account:
+            integration = await uow.integrations.save(integration)
         reason = f"A new {side} token."
         await uow.journal.add(
             Entry(ctx.clock.now(), Act.CHANGED_SETTINGS, integration_id, reason=reason, actor=actor)
@@ -232,6 +243,12 @@ async def replace_token(
         await uow.commit()
     if resumed:
         await _wake_waiting(ctx, integration_id)
+
+
+def _with_account(
+    integration: Integration, account: Mapping[str, str | tuple[str, ...]] | None
+) -> Integration:
+    return replace(integration, tracker_settings={**integration.tracker_settings, **(account or {})})
 
 
 async def _verify_token(ctx: Context, integration: Integration, side: str, token: str) -> None:

@@ -12,6 +12,7 @@ from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.domain.integration import Integration, IntegrationState
 from keepstep.domain.link import ATTENTION, Link, LinkState
 from keepstep.ports.storage import JournalQuery, LinkQuery, UnitOfWork
+from keepstep.ports.tracker import Channel, TrackerManifest
 
 _DAY_HOURS = 24
 
@@ -58,6 +59,8 @@ class IntegrationRow:
     """When each side last told us something."""
     last_change: Mapping[Side, datetime]
     """When we last wrote to each side."""
+    hook_by_hand: bool
+    """A person makes the tracker's webhook."""
     activity: Sequence[int]
     """Journal entries per hour over the last 24 hours, oldest first."""
 
@@ -237,10 +240,17 @@ async def _rows(
                 by_state=by_state,
                 last_notice=notices.get(each.id, {}),
                 last_change=changes.get(each.id, {}),
+                hook_by_hand=_is_hook_by_hand(each, ctx.outside.manifest(each.tracker.kind)),
                 activity=activity.get(each.id, (0,) * _DAY_HOURS),
             )
         )
     return rows
+
+
+def _is_hook_by_hand(integration: Integration, manifest: TrackerManifest) -> bool:
+    connected = integration.state in (IntegrationState.ACTIVE, IntegrationState.PAUSED)
+    possible = manifest.channel is not Channel.POLLING and bool(manifest.hook_steps)
+    return connected and possible and integration.registrations.hook is None
 
 
 async def view_integration(ctx: Context, integration_id: IntegrationId) -> IntegrationView:

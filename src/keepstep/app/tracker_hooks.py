@@ -1,12 +1,18 @@
 """The tracker's webhook: made through its API where that may be, else by a person; taken away again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from keepstep.app.context import Context
 from keepstep.app.opening import open_tracker, tracker_hook_url
+from keepstep.domain.fields import Side
+from keepstep.domain.ids import IntegrationId
 from keepstep.domain.integration import Integration
 from keepstep.ports.errors import RejectedError
-from keepstep.ports.tracker import Channel, HookFacts, Tracker, TrackerManifest
+from keepstep.ports.tracker import Channel, HookFacts, HookStep, Tracker, TrackerManifest
+
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,31 @@ def _by_hand(manifest: TrackerManifest, because: str) -> HookMade:
         f"{because}A person makes the webhook in {manifest.name}; the integration's page says how. {found}"
     )
     return HookMade(None, signed=manifest.hook_signed, detail=steps)
+
+
+async def steps_by_hand(ctx: Context, integration: Integration) -> Sequence[HookStep]:
+    """How a person makes the webhook; () where it was made through the API, or nobody can make one."""
+    if integration.registrations.hook is not None:
+        return ()
+    if ctx.outside.manifest(integration.tracker.kind).channel is Channel.POLLING:
+        return ()
+    secret = await ctx.vault.open(integration.hook_secret)
+    return ctx.outside.hook_steps(integration.tracker.kind, tracker_hook_url(ctx, integration), secret)
+
+
+async def wait_for_a_call(
+    ctx: Context, integration_id: IntegrationId, since: datetime, seconds: float
+) -> bool:
+    """Whether the tracker called our webhook at or after `since`; gives up after so many seconds."""
+    end = ctx.clock.now() + timedelta(seconds=seconds)
+    while True:
+        async with ctx.storage.begin() as uow:
+            heard = (await uow.inbox.last_received()).get(integration_id, {}).get(Side.TICKET)
+        if heard is not None and heard >= since:
+            return True
+        if ctx.clock.now() >= end:
+            return False
+        await ctx.clock.sleep(_LOOK_SECONDS)
 
 
 async def remove_hook(ctx: Context, integration: Integration, hook: str | None = None) -> None:

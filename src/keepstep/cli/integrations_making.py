@@ -119,7 +119,7 @@ async def _create(
 ) -> IntegrationDetail:
     if setting or default:
         manifest = ctx.outside.manifest(body.tracker.kind)
-        settings: dict[str, Any] = pairs_of(setting, "--setting", manifest.settings)
+        settings: dict[str, Any] = pairs_of(setting, "--setting", (*manifest.account, *manifest.settings))
         tracker = body.tracker.model_copy(update={"settings": settings})
         defaults: dict[str, Any] = pairs_of(default, "--default", manifest.defaults)
         body = body.model_copy(update={"tracker": tracker, "defaults": defaults})

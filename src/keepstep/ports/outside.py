@@ -5,7 +5,7 @@ from typing import Protocol
 
 from keepstep.ports.productboard import BoardWire, FeatureBoard
 from keepstep.ports.text import TextFormat
-from keepstep.ports.tracker import Tracker, TrackerManifest, TrackerWire
+from keepstep.ports.tracker import HookStep, Tracker, TrackerManifest, TrackerWire
 
 
 class Outside(Protocol):
@@ -22,6 +22,9 @@ class Outside(Protocol):
     def board_text(self) -> TextFormat: ...
 
     def tracker_wire(self, kind: str) -> TrackerWire: ...
+
+    def hook_steps(self, kind: str, url: str, secret: str) -> Sequence[HookStep]:
+        """How a person makes the webhook, with our address and secret in place; () where nobody can."""
 
     def manifests(self) -> Sequence[TrackerManifest]: ...
 

@@ -210,6 +210,16 @@ class HookFacts:
     """The tracker signs deliveries over the raw bytes; from then on an unsigned one is refused."""
 
 
+@dataclass(frozen=True, slots=True)
+class HookStep:
+    """One step of making the webhook by hand."""
+
+    text: str
+    value: str = ""
+    """What is to be entered, exactly: to be copied."""
+    is_secret: bool = False
+
+
 class HookState(StrEnum):
     FINE = "fine"
     MISSING = "missing"

@@ -38,5 +38,7 @@ class TrackerAdapter:
     """The headers that carry this token; the values are those of the manifest's `account` fields, and others."""
     open: Callable[[HttpClient, SettingValues], Tracker]
     wire: TrackerWire
+    entered_secret: Callable[[str], str] = str
+    """What a person enters as the webhook's secret, made of the integration's own."""
     package: str = ""
     """The package whose `quality.toml` says where this adapter stands."""

@@ -7,8 +7,8 @@ from starlette.datastructures import FormData
 from keepstep.app import discover
 from keepstep.app.context import Context
 from keepstep.app.drafts import PRODUCTBOARD_URL, ConnectDraft, board_access, tracker_access
-from keepstep.domain.errors import KeepstepError
-from keepstep.web.admin.entries import raw, sentence, text
+from keepstep.domain.errors import InvalidInputError, KeepstepError
+from keepstep.web.admin.entries import account_prefix, raw, read_values, sentence, text
 from keepstep.web.admin.session import CSRF, read_form
 from keepstep.web.admin.wizard import WizardDep, named, refuse_missing
 
@@ -46,7 +46,10 @@ async def _try_tracker(ctx: Context, form: FormData, draft: ConnectDraft) -> str
     pasted = raw(form, "tracker_token")
     token = discover.cleaned_token(pasted) if pasted else (await tracker_access(ctx, draft)).token
     url = text(form, "tracker_url") or manifest.default_base_url
-    facts = await discover.check_tracker(ctx, manifest.kind, url, token)
+    account = read_values(form, manifest.account, account_prefix(manifest.kind))
+    for name, wrong in account.errors.items():
+        raise InvalidInputError(name, wrong)
+    facts = await discover.check_tracker(ctx, manifest.kind, url, token, account.values)
     refuse_missing(manifest.name, facts.missing)
     until = f", until {facts.expires_on}" if facts.expires_on else ""
     version = f" ({manifest.name} {facts.version})" if facts.version else ""

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from keepstep.app import discover
+from keepstep.app.discover import TrackerAccess
 from keepstep.app.drafts import (
     PRODUCTBOARD_URL,
     WizardStep,
@@ -22,7 +23,7 @@ from keepstep.app.drafts import (
 from keepstep.domain.errors import InvalidInputError, KeepstepError
 from keepstep.domain.integration import ProjectRef
 from keepstep.ports.tracker import FieldKind, SettingField, TrackerManifest
-from keepstep.web.admin.entries import initial_values, read_values, sentence, text
+from keepstep.web.admin.entries import account_prefix, initial_values, read_values, sentence, text
 from keepstep.web.admin.session import CSRF, PersonDep, go, read_form
 from keepstep.web.admin.wizard import (
     Wizard,
@@ -101,13 +102,18 @@ async def check_tracker(wizard: WizardDep) -> Response:
     except InvalidInputError:
         return await _tracker(wizard, {"kind": "Choose the kind of tracker."})
     draft = wizard.draft.with_tracker(kind, text(form, "tracker_url") or manifest.default_base_url)
+    account = read_values(form, manifest.account, account_prefix(kind))
+    draft = replace(draft, account=account.values)
+    if account.errors:
+        await wizard.save(draft)
+        return await _tracker(wizard, dict(account.errors))
     try:
         draft = replace(
             draft, tracker_token=await stored_token(ctx, draft.tracker_token, form, "tracker_token")
         )
         await wizard.save(draft)
         access = await tracker_access(ctx, draft)
-        facts = await discover.check_tracker(ctx, kind, access.base_url, access.token)
+        facts = await discover.check_tracker(ctx, kind, access.base_url, access.token, access.settings)
         refuse_missing(manifest.name, facts.missing)
     except KeepstepError as error:
         await wizard.save(draft)
@@ -136,7 +142,12 @@ async def choose_settings(wizard: WizardDep) -> Response:
     form, draft = await read_form(wizard.request), wizard.draft
     if draft.project is None:
         return go("/connect/tracker")
-    entered = read_values(form, wizard.ctx.outside.manifest(draft.kind).settings, "setting")
+    try:
+        access = await tracker_access(wizard.ctx, draft)
+        known = await discover.list_fields(wizard.ctx, access, draft.project_id)
+    except KeepstepError as error:
+        return await _tracker(wizard, {"project": sentence(error)})
+    entered = read_values(form, known.settings, "setting")
     if entered.errors:
         await wizard.save(replace(draft, tracker_settings=entered.values, settings_ok=False))
         return await _tracker(wizard, dict(entered.errors))
@@ -161,7 +172,8 @@ async def _tracker(wizard: Wizard, errors: dict[str, str] | None = None) -> Resp
         picking=picking,
         search=search,
         choice=choice,
-        values=initial_values(manifest.settings, draft.tracker_settings) if manifest else {},
+        values=initial_values(choice.fields, draft.tracker_settings),
+        account={each.kind: initial_values(each.account, draft.account) for each in manifests},
     )
 
 
@@ -170,6 +182,7 @@ class _Choice:
     """What the tracker offers, fetched live; `trouble` says why it could not be."""
 
     projects: Sequence[ProjectRef] = ()
+    fields: Sequence[SettingField] = ()
     labels: Sequence[str] = ()
     trouble: str = ""
 
@@ -182,11 +195,20 @@ async def _choice(wizard: Wizard, manifest: TrackerManifest | None, search: str,
         access = await tracker_access(wizard.ctx, draft)
         if picking:
             return _Choice(projects=await discover.list_projects(wizard.ctx, access, search))
-        if _wants_labels(manifest.settings):
-            return _Choice(labels=await discover.list_labels(wizard.ctx, access, draft.project_id))
+        if manifest.settings:
+            return await _offered(wizard, access)
     except KeepstepError as error:
         return _Choice(trouble=sentence(error))
     return _Choice()
+
+
+async def _offered(wizard: Wizard, access: TrackerAccess) -> _Choice:
+    found = (await discover.list_fields(wizard.ctx, access, wizard.draft.project_id)).settings
+    if not _wants_labels(found):
+        return _Choice(fields=found)
+    return _Choice(
+        fields=found, labels=await discover.list_labels(wizard.ctx, access, wizard.draft.project_id)
+    )
 
 
 def _wants_labels(fields: tuple[SettingField, ...]) -> bool:

@@ -71,6 +71,8 @@ async def save_mapping(wizard: WizardDep) -> Response:
         return _unreachable(wizard, error)
     errors = await _take(wizard, form, found.offer)
     action = text(form, "go")
+    if not errors:
+        found, errors = await _with_fields_of_choice(wizard, form, found)
     if action == "propose":
         await _fill_map(wizard, found.offer)
     if errors or action in ("propose", "preview"):
@@ -95,9 +97,23 @@ async def show_preview(wizard: WizardDep) -> Response:
 async def _look(wizard: Wizard) -> _Found:
     ctx, draft = wizard.ctx, wizard.draft
     board, tracker = await board_access(ctx, draft), await tracker_access(ctx, draft)
-    manifest = ctx.outside.manifest(draft.kind)
-    offer = await fetch_offer(ctx, board, tracker, draft.project_id, manifest.defaults)
+    offer = await fetch_offer(ctx, board, tracker, draft.project_id, draft.defaults)
     return _Found(tracker, offer, await sample_features(ctx, board))
+
+
+async def _with_fields_of_choice(
+    wizard: Wizard, form: FormData, found: _Found
+) -> tuple[_Found, dict[str, str]]:
+    """What a new ticket requires may depend on what was just chosen, such as its type: ask for that as well."""
+    if not any(each.live for each in found.offer.defaults):
+        return found, {}
+    try:
+        fresh = await _look(wizard)
+    except KeepstepError:
+        return found, {}
+    if fresh.offer.defaults == found.offer.defaults:
+        return fresh, {}
+    return fresh, await _take(wizard, form, fresh.offer)
 
 
 async def _fill_map(wizard: Wizard, offer: Offer) -> None:
@@ -110,7 +126,7 @@ async def _fill_map(wizard: Wizard, offer: Offer) -> None:
 async def _take(wizard: Wizard, form: FormData, offer: Offer) -> dict[str, str]:
     """Store what was entered; returns what is wrong with it."""
     draft = wizard.draft
-    entered = read_values(form, wizard.ctx.outside.manifest(draft.kind).defaults, "default")
+    entered = read_values(form, offer.defaults, "default")
     try:
         policy = read_policy(form, offer.features, offer.tickets, draft.policy)
     except InvalidInputError as error:
@@ -131,7 +147,8 @@ def _mapping(wizard: Wizard, found: _Found, feature: str, errors: dict[str, str]
         form=form,
         manifest=manifest,
         labels=found.offer.labels,
-        values=initial_values(manifest.defaults, wizard.draft.defaults),
+        defaults=found.offer.defaults,
+        values=initial_values(found.offer.defaults, wizard.draft.defaults),
         samples=[(each.id, each.title) for each in found.samples],
         shown=shown,
         trouble="",

@@ -73,6 +73,11 @@ def read_values(form: FormData, fields: Sequence[SettingField], prefix: str) -> 
     return Entered(values, errors)
 
 
+def account_prefix(kind: str) -> str:
+    """Several kinds stand in one form, and may ask for fields of one name."""
+    return f"account.{kind}"
+
+
 def initial_values(fields: Sequence[SettingField], stored: Values) -> Values:
     return {each.name: stored.get(each.name, each.default) for each in fields}
 

@@ -40,6 +40,8 @@ DONE = {
     "retrying": "Trying again from the first step.",
     "removed": "The integration is removed.",
     "discarded": "Discarded. Nothing is left behind on either side.",
+    "hook-heard": "The webhook works: its call came.",
+    "hook-silent": "No call came while we waited. Look over the steps below, press Test there, and check again.",
     "saved": "Saved.",
     "token": "The new token works and is stored. What waited goes on.",
     "password": "Your password is changed.",

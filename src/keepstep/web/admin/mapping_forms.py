@@ -14,7 +14,7 @@ from keepstep.domain.ids import StatusId
 from keepstep.domain.policy import StatusMap, SyncPolicy
 from keepstep.domain.ticket import TicketStatus
 from keepstep.ports.tracker import FieldKind, SettingField
-from keepstep.web.admin.entries import DIRECTION_LABELS, RULE_LABELS
+from keepstep.web.admin.entries import DIRECTION_LABELS, RULE_LABELS, Values
 from keepstep.web.admin.presenting import DIRECTION_SENTENCES, RULE_SENTENCES
 
 Option = tuple[str, str]
@@ -32,6 +32,8 @@ class Offer:
 
     features: Sequence[FeatureStatus]
     tickets: Sequence[TicketStatus]
+    defaults: Sequence[SettingField] = ()
+    """The fields for new tickets, as the project has them."""
     labels: Sequence[str] = ()
 
     @property
@@ -44,15 +46,21 @@ async def fetch_offer(
     board: BoardAccess,
     tracker: TrackerAccess,
     project: str,
-    fields: Sequence[SettingField] = (),
+    defaults: Values | None = None,
 ) -> Offer:
-    """Raises InvalidInputError, and the errors of the outside."""
+    """`defaults`: what is chosen for new tickets; None: those are not asked for.
+
+    Raises InvalidInputError, and the errors of the outside.
+    """
     features, tickets = await asyncio.gather(
         discover.list_board_statuses(ctx, board), discover.list_ticket_statuses(ctx, tracker, project)
     )
+    if defaults is None:
+        return Offer(features, tickets)
+    fields = (await discover.list_fields(ctx, tracker, project, defaults)).defaults
     wanted = any(each.kind is FieldKind.LABELS for each in fields)
     labels = await discover.list_labels(ctx, tracker, project) if wanted else ()
-    return Offer(features, tickets, labels)
+    return Offer(features, tickets, fields, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,8 @@ class MapSide:
     target: str
     rows: Sequence[MapRow]
     options: Sequence[Option]
+    notes: Sequence[tuple[str, str]] = ()
+    """Of the targets: name, and why an item may not get there."""
 
     @property
     def unmapped(self) -> int:
@@ -140,5 +150,10 @@ def _side(
     ]
     noun = "feature" if name == "to_ticket" else "ticket"
     return MapSide(
-        f"When the {noun} changes", source, target, rows, [(each.id, each.name) for each in targets]
+        f"When the {noun} changes",
+        source,
+        target,
+        rows,
+        [(each.id, each.name) for each in targets],
+        [(each.name, each.note) for each in targets if isinstance(each, TicketStatus) and each.note],
     )

@@ -20,6 +20,7 @@ from keepstep.web.admin import (
     settings_mapping,
     signed,
     system,
+    webhook,
 )
 
 
@@ -34,6 +35,7 @@ def routers() -> Sequence[APIRouter]:
             rules,
             settings,
             settings_mapping,
+            webhook,
             link,
             signed,
             attention,

@@ -14,7 +14,6 @@ from starlette.datastructures import FormData
 
 from keepstep.app import discover, manage
 from keepstep.app.context import Context
-from keepstep.app.discover import TrackerAccess
 from keepstep.app.manage import Changes
 from keepstep.app.overview import IntegrationView, view_integration
 from keepstep.domain.errors import InvalidInputError, KeepstepError, MissingError
@@ -22,9 +21,16 @@ from keepstep.domain.ids import IntegrationId
 from keepstep.domain.integration import Integration, IntegrationState, ProjectRef
 from keepstep.ports.errors import NotThereError
 from keepstep.ports.people import Person
-from keepstep.ports.tracker import FieldKind, TrackerManifest
-from keepstep.ports.vault import VaultError
-from keepstep.web.admin.entries import initial_values, raw, read_values, sentence, text
+from keepstep.ports.tracker import FieldKind, ProjectFields, TrackerManifest
+from keepstep.web.admin.entries import (
+    Values,
+    account_prefix,
+    initial_values,
+    raw,
+    read_values,
+    sentence,
+    text,
+)
 from keepstep.web.admin.layout import integration_path, render, see
 from keepstep.web.admin.session import CSRF, PersonDep, go, read_form
 from keepstep.web.deps import services
@@ -76,6 +82,7 @@ class Refused:
 class _Live:
     """What the tracker offers, fetched for this page; empty with a reason when it does not answer in time."""
 
+    fields: ProjectFields
     projects: Sequence[ProjectRef] = ()
     labels: Sequence[str] | None = ()
     """None: not known right now."""
@@ -93,6 +100,7 @@ async def _page(desk: Desk, refused: Refused | None = None) -> Response:
     refused = refused or Refused()
     integration, manifest = desk.integration, desk.manifest
     links = sum(desk.view.row.by_state.values())
+    live = await _look(desk, links, {**integration.defaults, **_entered(refused, "default")})
     return render(
         desk.request,
         "settings/settings.html",
@@ -102,45 +110,39 @@ async def _page(desk: Desk, refused: Refused | None = None) -> Response:
         place="integrations",
         manifest=manifest,
         links=links,
-        live=await _look(desk, links),
+        live=live,
         errors=refused.errors,
         entered=refused.entered,
         settings=initial_values(
-            manifest.settings, {**integration.tracker_settings, **_entered(refused, "setting")}
+            live.fields.settings, {**integration.tracker_settings, **_entered(refused, "setting")}
         ),
-        defaults=initial_values(manifest.defaults, {**integration.defaults, **_entered(refused, "default")}),
+        defaults=initial_values(
+            live.fields.defaults, {**integration.defaults, **_entered(refused, "default")}
+        ),
+        account=initial_values(manifest.account, integration.tracker_settings),
+        account_prefix=account_prefix(manifest.kind),
     )
 
 
-async def _look(desk: Desk, links: int) -> _Live:
-    wanted = (*desk.manifest.settings, *desk.manifest.defaults)
-    asks_labels = any(each.kind is FieldKind.LABELS for each in wanted)
+async def _look(desk: Desk, links: int, defaults: Values) -> _Live:
+    static = ProjectFields(desk.manifest.settings, desk.manifest.defaults)
     try:
         async with asyncio.timeout(_LIVE_SECONDS):
-            access = await tracker_of(desk.ctx, desk.integration)
+            access, project = (
+                await discover.tracker_of(desk.ctx, desk.integration),
+                desk.integration.project.id,
+            )
             projects = await discover.list_projects(desk.ctx, access) if not links else ()
-            project = desk.integration.project.id
+            found = await discover.list_fields(desk.ctx, access, project, defaults)
+            wanted = (*found.settings, *found.defaults)
+            asks_labels = any(each.kind is FieldKind.LABELS for each in wanted)
             labels = await discover.list_labels(desk.ctx, access, project) if asks_labels else ()
-            return _Live(projects, labels)
+            return _Live(found, projects, labels)
     except TimeoutError:
-        return _Live(
-            labels=None,
-            trouble=f"{desk.manifest.name} does not answer right now, so its lists are not shown.",
-        )
+        trouble = f"{desk.manifest.name} does not answer right now, so its lists are not shown."
+        return _Live(static, labels=None, trouble=trouble)
     except KeepstepError as error:
-        return _Live(labels=None, trouble=sentence(error))
-
-
-async def tracker_of(ctx: Context, integration: Integration) -> TrackerAccess:
-    """Raises InvalidInputError when the token cannot be opened any more."""
-    account = integration.tracker
-    try:
-        token = await ctx.vault.open(account.token)
-    except (VaultError, MissingError) as error:
-        raise InvalidInputError(
-            "token", "The stored token cannot be opened any more. Paste a new one."
-        ) from error
-    return TrackerAccess(account.kind, account.base_url, token, integration.tracker_settings)
+        return _Live(static, labels=None, trouble=sentence(error))
 
 
 @router.post("/settings/names", dependencies=[CSRF])
@@ -164,19 +166,33 @@ async def save_place(desk: DeskDep) -> Response:
 @router.post("/settings/reading", dependencies=[CSRF])
 async def save_reading(desk: DeskDep) -> Response:
     """How the tracker is read; other statuses may result, so the map is looked over next."""
-    entered = read_values(await read_form(desk.request), desk.manifest.settings, "setting")
+    form, known = await read_form(desk.request), await _fields(desk, desk.integration.defaults)
+    entered = read_values(form, known.settings, "setting")
     if entered.errors:
         return await _page(desk, Refused(entered.errors, _prefixed("setting", entered.values)))
-    changes = Changes(tracker_settings=entered.values)
+    changes = Changes(tracker_settings={**desk.integration.tracker_settings, **entered.values})
     return await _save(desk, changes, _prefixed("setting", entered.values), "", "mapping")
 
 
 @router.post("/settings/defaults", dependencies=[CSRF])
 async def save_defaults(desk: DeskDep) -> Response:
-    entered = read_values(await read_form(desk.request), desk.manifest.defaults, "default")
+    form, known = await read_form(desk.request), await _fields(desk, desk.integration.defaults)
+    entered = read_values(form, known.defaults, "default")
+    if not entered.errors and any(each.live for each in known.defaults):
+        # What is required may depend on what was just chosen, such as the type.
+        entered = read_values(form, (await _fields(desk, entered.values)).defaults, "default")
     if entered.errors:
         return await _page(desk, Refused(entered.errors, _prefixed("default", entered.values)))
     return await _save(desk, Changes(defaults=entered.values), _prefixed("default", entered.values), "")
+
+
+async def _fields(desk: Desk, defaults: Values) -> ProjectFields:
+    """As the project has them; where the tracker does not answer, as the manifest has them."""
+    try:
+        access = await discover.tracker_of(desk.ctx, desk.integration)
+        return await discover.list_fields(desk.ctx, access, desk.integration.project.id, defaults)
+    except KeepstepError:
+        return ProjectFields(desk.manifest.settings, desk.manifest.defaults)
 
 
 @router.post("/settings/token/{side}", dependencies=[CSRF])
@@ -188,7 +204,13 @@ async def save_token(desk: DeskDep, side: str) -> Response:
     name = f"{side}_token"
     try:
         token = discover.cleaned_token(raw(form, name))
-        await manage.replace_token(desk.ctx, desk.integration.id, side, token, desk.person.name)
+        asked = desk.manifest.account if side == "tracker" else ()
+        account = read_values(form, asked, account_prefix(desk.manifest.kind))
+        if account.errors:
+            return await _page(desk, Refused(account.errors))
+        await manage.replace_token(
+            desk.ctx, desk.integration.id, side, token, desk.person.name, account.values
+        )
     except KeepstepError as error:
         return await _page(desk, Refused({name: sentence(error)}))
     return see(integration_path(desk.integration, "settings"), "token")

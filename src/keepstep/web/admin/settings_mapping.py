@@ -5,6 +5,7 @@ from dataclasses import replace
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from keepstep.app import discover
 from keepstep.app.discover import BoardAccess
 from keepstep.app.manage import Changes
 from keepstep.domain.errors import InvalidInputError, KeepstepError, MissingError
@@ -15,7 +16,7 @@ from keepstep.web.admin.entries import completed, read_policy, sentence, text
 from keepstep.web.admin.layout import integration_path, render, see
 from keepstep.web.admin.mapping_forms import Offer, fetch_offer, mapping_form
 from keepstep.web.admin.session import CSRF, go, read_form
-from keepstep.web.admin.settings import Desk, DeskDep, tracker_of
+from keepstep.web.admin.settings import Desk, DeskDep
 
 router = APIRouter(prefix="/integrations/{integration_id}", include_in_schema=False)
 
@@ -63,7 +64,7 @@ async def _offer(desk: Desk) -> Offer:
     except (VaultError, MissingError) as error:
         said = "The stored Productboard token cannot be opened any more. Paste a new one in the settings."
         raise InvalidInputError("token", said) from error
-    tracker = await tracker_of(desk.ctx, desk.integration)
+    tracker = await discover.tracker_of(desk.ctx, desk.integration)
     return await fetch_offer(
         desk.ctx, BoardAccess(board.base_url, token), tracker, desk.integration.project.id
     )

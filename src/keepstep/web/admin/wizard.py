@@ -88,9 +88,9 @@ def refuse_missing(service: str, missing: tuple[str, ...]) -> None:
 def named(error: KeepstepError, side: str) -> str:
     """The name of the input on the page."""
     name = discover.field_of(error)
-    return {"token": f"{side}_token", "base_url": f"{side}_url"}.get(
-        name, name if name == "kind" else f"{side}_url"
-    )
+    if name == "kind" or name.startswith("account."):
+        return name
+    return {"token": f"{side}_token"}.get(name, f"{side}_url")
 
 
 def text_of_query(request: Request, name: str) -> str:

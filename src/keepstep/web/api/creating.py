@@ -20,10 +20,12 @@ from keepstep.domain.integration import Integration, ProjectRef
 from keepstep.domain.policy import StatusMap, SyncPolicy
 from keepstep.domain.ticket import TicketStatus
 from keepstep.ports.errors import NotThereError, RejectedError
+from keepstep.ports.tracker import SettingField
 from keepstep.ports.vault import VaultError
 from keepstep.web.api.models_integrations import IntegrationChange, IntegrationCreate
 from keepstep.web.api.models_system import StatusesOut
 from keepstep.web.api.values import (
+    Given,
     Stored,
     board_access,
     check_map,
@@ -31,6 +33,7 @@ from keepstep.web.api.values import (
     naming,
     refuse_missing,
     sentence,
+    stored,
     tracker_access,
 )
 
@@ -51,8 +54,11 @@ async def create_integration(ctx: Context, body: IntegrationCreate, actor: str) 
     check_button(body.button)
     with naming("tracker"):
         manifest = ctx.outside.manifest(body.tracker.kind)
-    defaults = checked_values(manifest.defaults, body.defaults, {}, "defaults")
     tried = await _try(ctx, body)
+    given = checked_values(manifest.defaults, _known(manifest.defaults, body.defaults), {}, "defaults")
+    fields = await discover.list_fields(ctx, tried.tracker, tried.project.id, given)
+    checked_values(fields.settings, _known(fields.settings, body.tracker.settings), {}, "tracker.settings")
+    defaults = checked_values(fields.defaults, body.defaults, {}, "defaults")
     proposed = discover.propose_map(tried.features, tried.tickets)
     policy = body.policy.onto(SyncPolicy(status_map=proposed))
     check_map(policy.status_map, [each.id for each in tried.features], [each.id for each in tried.tickets])
@@ -71,6 +77,12 @@ async def create_integration(ctx: Context, body: IntegrationCreate, actor: str) 
         defaults=defaults,
     )
     return await connect(ctx, new, actor)
+
+
+def _known(fields: Sequence[SettingField], given: Given) -> Given:
+    """Without those that only the project itself may know."""
+    names = {each.name for each in fields}
+    return {name: value for name, value in given.items() if name in names}
 
 
 async def _try(ctx: Context, body: IntegrationCreate) -> _Tried:
@@ -131,9 +143,13 @@ async def _changes(ctx: Context, integration: Integration, body: IntegrationChan
     tracker, settings, defaults = body.tracker, None, None
     if tracker is not None and tracker.settings is not None:
         before = integration.tracker_settings
-        settings = checked_values(manifest.settings, tracker.settings, before, "tracker.settings")
+        known = (*manifest.account, *manifest.settings)
+        settings = checked_values(known, tracker.settings, before, "tracker.settings")
     if body.defaults is not None:
-        defaults = checked_values(manifest.defaults, body.defaults, integration.defaults, "defaults")
+        chosen = {**integration.defaults, **stored(body.defaults)}
+        access = await discover.tracker_of(ctx, integration)
+        fields = await discover.list_fields(ctx, access, integration.project.id, chosen)
+        defaults = checked_values(fields.defaults, body.defaults, integration.defaults, "defaults")
     policy = None if body.policy is None else body.policy.onto(integration.policy)
     if policy is not None and _has_new_ids(integration.policy.status_map, policy.status_map):
         found = await statuses_of(ctx, integration, settings)

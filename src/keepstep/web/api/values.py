@@ -45,8 +45,13 @@ def tracker_access(ctx: Context, body: TrackerCheck | TrackerBody) -> TrackerAcc
     """Raises InvalidInputError (kind, token, settings.<name>)."""
     manifest = ctx.outside.manifest(body.kind)
     token = discover.cleaned_token(body.token.get_secret_value())
-    settings = checked_values(manifest.settings, body.settings, {}, "settings")
+    settings = checked_values((*manifest.account, *manifest.settings), body.settings, {}, "settings")
     return TrackerAccess(body.kind, body.base_url or manifest.default_base_url, token, settings)
+
+
+def stored(given: Given) -> Stored:
+    """As it is kept: several values as a tuple."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def refuse_missing(field: str, missing: Sequence[str]) -> None:
@@ -85,7 +90,7 @@ def _checked(field: SettingField, value: str | list[str], at: str) -> str | tupl
         return tuple(dict.fromkeys(each for each in value if each))
     if not isinstance(value, str):
         raise InvalidInputError(at, "One text is expected.")
-    if field.kind is FieldKind.CHOICE and value and value not in dict(field.choices):
+    if field.kind is FieldKind.CHOICE and value and field.choices and value not in dict(field.choices):
         listed = ", ".join(name for name, _ in field.choices)
         raise InvalidInputError(at, f"One of these is expected: {listed}.")
     return value

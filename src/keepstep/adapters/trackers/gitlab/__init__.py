@@ -10,6 +10,7 @@ from keepstep.adapters.trackers import SettingValues, TrackerAdapter
 from keepstep.adapters.trackers.gitlab.account import GitLabAccount
 from keepstep.adapters.trackers.gitlab.client import GitLabClient, api_root, service
 from keepstep.adapters.trackers.gitlab.notifications import GitLabNotifications
+from keepstep.adapters.trackers.gitlab.secrets import hook_token
 from keepstep.adapters.trackers.gitlab.settings import NEW_TICKET_LABELS, STATUS_LABELS, StatusRules
 from keepstep.adapters.trackers.gitlab.tickets import GitLabTickets
 from keepstep.adapters.trackers.gitlab.webhooks import GitLabWire
@@ -84,6 +85,7 @@ def _adapter(manifest: TrackerManifest, rate: Service) -> TrackerAdapter:
         headers=lambda token, _: {"Authorization": f"Bearer {token}"},
         open=open_tracker,
         wire=GitLabWire(delete_events=manifest.capabilities.delete_events),
+        entered_secret=hook_token,
         package=__name__,
     )
 

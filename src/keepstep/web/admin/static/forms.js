@@ -63,16 +63,24 @@ for (const form of document.querySelectorAll("form[data-check]")) {
   token.addEventListener("paste", after(50, check));
 }
 
+// What only one kind of tracker asks for takes part in the form only with that kind.
+function ofKind(part, kind) {
+  part.hidden = part.dataset.ofKind !== kind;
+  for (const field of part.querySelectorAll("input, select")) field.disabled = part.hidden;
+}
+
 // The kind of tracker brings its usual address and where its token is made.
 for (const form of document.querySelectorAll("form[data-kinds]")) {
   const address = form.elements.tracker_url;
   const help = document.getElementById("h-tracker_token");
+  for (const part of form.querySelectorAll("[data-of-kind]")) ofKind(part, form.querySelector("[name=kind]:checked")?.value);
   const usual = new Set([...form.querySelectorAll("[data-url]")].map((kind) => kind.dataset.url));
   form.addEventListener("change", (event) => {
     const kind = event.target;
     if (kind.name !== "kind") return;
     if (!address.value || usual.has(address.value)) address.value = kind.dataset.url;
     if (help) help.textContent = kind.dataset.help;
+    for (const part of form.querySelectorAll("[data-of-kind]")) ofKind(part, kind.value);
   });
 }
 
