@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -47,9 +48,9 @@ WRITE = Call("PUT", "/things/1", "the thing 1", body={"a": 1})
 SEARCH = Call("POST", "/search", "the things", body={}, reads=True)
 
 
-def client(handler, **more):
+def client(handler, service=SERVICE, **more):
     return HttpClient(
-        SERVICE,
+        service,
         "https://trackly.example/api",
         {"Authorization": f"Bearer {TOKEN}"},
         secret=TOKEN,
@@ -93,6 +94,33 @@ async def test_each_status_becomes_its_error_and_says_service_thing_and_status(s
     assert str(status) in str(caught.value)
     if status != 429:
         assert "thing 1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant", "error", "doubt"),
+    [
+        (200, 404, NotThereError, False),
+        (200, 429, RateLimitedError, False),
+        (200, 503, TransientError, True),
+        (400, 401, AuthLostError, False),
+        (400, 429, RateLimitedError, False),
+    ],
+)
+async def test_a_vendor_may_say_in_the_body_what_its_answer_means(sent, meant, error, doubt):
+    service = replace(
+        SERVICE,
+        read_status=lambda status, body: body.get("meant", status),
+        read_wait=lambda headers: timedelta(seconds=int(headers["x-wait"])),
+    )
+
+    def handler(_request):
+        return httpx.Response(sent, json={"meant": meant, "message": "As it is."}, headers={"X-Wait": "9"})
+
+    with pytest.raises(error, match=str(meant)) as caught:
+        await client(handler, service).send(WRITE)
+    assert caught.value.doubt is doubt
+    if error is RateLimitedError:
+        assert caught.value.retry_after == timedelta(seconds=9)
 
 
 async def test_a_refused_token_names_its_side_and_the_cure():

@@ -16,6 +16,7 @@ from keepstep.adapters.http.failures import (
     error_from_status,
     error_from_transport,
     looks_like_html,
+    readable,
     took_too_long,
     unreadable_answer,
 )
@@ -141,8 +142,13 @@ class HttpClient:
         except httpx.HTTPError as error:
             raise error_from_transport(self.service, call, self.host, error) from error
         if not 200 <= status < 300 and status not in call.passes:
-            raise error_from_status(self.service, call, status, headers, body)
-        return Reply(status, headers, self._parsed(call, status, body), self.service, call)
+            meant = self.service.read_status(status, readable(body))
+            raise error_from_status(self.service, call, meant, headers, body)
+        data = self._parsed(call, status, body)
+        meant = self.service.read_status(status, data)
+        if meant != status:
+            raise error_from_status(self.service, call, meant, headers, body)
+        return Reply(status, headers, data, self.service, call)
 
     async def _exchange(self, call: Call) -> tuple[int, httpx.Headers, bytes]:
         content = None if call.body is None else json.dumps(call.body).encode()

@@ -50,7 +50,7 @@ def error_from_status(
             side=service.side,
         )
     if status == 429 or problem.limited:
-        wait = wait_told(headers)
+        wait = wait_told(headers, service.read_wait(headers))
         return RateLimitedError(
             f"{name} has had enough requests for now ({status}); Keepstep goes on in {wait.total_seconds():.0f} s.",
             retry_after=wait,
@@ -162,13 +162,15 @@ def unreadable_answer(
     )
 
 
-def wait_told(headers: Mapping[str, str]) -> timedelta:
-    """`Retry-After` in seconds or as a date, else the reset time, else a little; from 1 s to 1 h."""
+def wait_told(headers: Mapping[str, str], own: timedelta | None = None) -> timedelta:
+    """`Retry-After` in seconds or as a date, else the vendor's own, else the reset time, else a little; 1 s to 1 h."""
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,12}(\.\d*)?", text):
         wait = timedelta(seconds=min(float(text), _LONGEST_WAIT.total_seconds()))
     elif text:
         wait = _until(_date(text), headers)
+    elif own is not None:
+        wait = own
     elif headers.get("ratelimit-reset", "").isdecimal():
         wait = _until(_from_epoch(headers["ratelimit-reset"]), headers)
     else:

@@ -1,10 +1,19 @@
 """Who is called, and what for: the words from which errors are made."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 Params = Sequence[tuple[str, str]]
+
+
+def _as_sent(status: int, _body: Any) -> int:
+    return status
+
+
+def _not_told(_headers: Mapping[str, str]) -> timedelta | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,10 @@ class Service:
     """Requests per second and token that we allow ourselves."""
     read_problem: Callable[[int, Any], Problem]
     """From status and body (parsed JSON, or the text) to a Problem; never raises."""
+    read_status: Callable[[int, Any], int] = _as_sent
+    """What the answer means, where a vendor says so in the body: GraphQL sends errors with 200. Never raises."""
+    read_wait: Callable[[Mapping[str, str]], timedelta | None] = _not_told
+    """How long to wait once limited, from headers of the vendor's own. `Retry-After` comes first; never raises."""
 
 
 @dataclass(frozen=True, slots=True)
