@@ -4,17 +4,22 @@ from pathlib import Path
 
 import pytest
 
+from keepstep.adapters.formats.adf import Adf
+from keepstep.adapters.formats.jira_wiki import JiraWiki
 from keepstep.adapters.formats.markdown import GITHUB, GITLAB, Markdown
 from keepstep.adapters.formats.productboard_html import ProductboardHtml, lost_nodes
+from keepstep.adapters.formats.textile import Textile
 from keepstep.domain.document import carry_over, fresh, plain_text
 from unit.text.subset import faults
 
-CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 SOURCELESS = {"57-references.md", "65-unclosed.md", "66-unclosed-comment.md"}
 """Blocks that lean on text elsewhere or are not closed are written anew."""
 FOREIGN = {("55-alerts.md", GITHUB.name)}
 """GitLab's quote fences are empty quotes elsewhere."""
 
+ALL = sorted((Path(__file__).parent / "corpus").iterdir())
+CORPUS = [path for path in ALL if path.suffix in (".html", ".md")]
+WIKI = {".textile": Textile(), ".wiki": JiraWiki()}
 texts = pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 boards = pytest.mark.parametrize(
     "board", [ProductboardHtml(), ProductboardHtml(rich_2026_09=False)], ids=["rich", "plain"]
@@ -25,8 +30,34 @@ trackers = pytest.mark.parametrize(
 
 
 def test_the_corpus_is_there():
-    assert len(CORPUS) >= 30
-    assert {path.suffix for path in CORPUS} == {".html", ".md"}
+    assert len(ALL) >= 60
+    assert {path.suffix for path in ALL} == {".html", ".md", *WIKI}
+
+
+@pytest.mark.parametrize("path", [path for path in ALL if path.suffix in WIKI], ids=lambda path: path.stem)
+@boards
+def test_wiki_markup_comes_back_from_productboard_byte_for_byte(path, board):
+    own, text = WIKI[path.suffix], path.read_bytes().decode()
+    document = own.read(text)
+    visited = board.read(board.write(document))
+    assert own.write(carry_over(visited, document, lambda one: board.read(board.write(one)))) == text
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+@pytest.mark.parametrize("other", [Textile(), JiraWiki(), Adf()], ids=lambda text: text.name)
+def test_every_description_survives_every_tracker(path, other):
+    """From Productboard into the tracker, an edit there, and back: words and embedded content stay."""
+    board = ProductboardHtml()
+    own = board if path.suffix == ".html" else WIKI.get(path.suffix, Markdown(GITLAB))
+    document = board.read(board.write(own.read(path.read_bytes().decode())))
+    html = board.write(document)
+    there = other.write(document)
+    assert other.write(fresh(other.read(there))) == there
+    back = board.write(carry_over(other.read(there), document, lambda one: other.read(other.write(one))))
+    assert back == html
+    anew = other.read(other.write(fresh(document)))
+    assert lost_nodes(document, anew) == []
+    assert plain_text(anew).split() == plain_text(document).split()
 
 
 def sides(path, board, tracker):
