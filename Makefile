@@ -59,6 +59,12 @@ browser: $(VENV)/.dev ## the main job in a real Chromium; screenshots in build/s
 prove: $(VENV)/.dev ## look for a way to break convergence in 2,000 new examples
 	KEEPSTEP_PROVE=2000 $(BIN)/pytest -q tests/convergence --timeout 3000
 
+mutants: $(VENV)/.dev ## put deliberate bugs in and see whether the machine finds each of them
+	$(BIN)/python -m mutants
+
+text-table: $(VENV)/.dev ## write the tables of docs/text.md anew
+	PYTHONPATH=tests $(BIN)/python -m unit.text.loss_table
+
 bench: $(VENV)/.dev ## measure, and print what was measured
 	$(BIN)/python -m bench
 
