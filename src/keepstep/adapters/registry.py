@@ -5,10 +5,12 @@ from importlib.metadata import entry_points
 
 from keepstep.adapters.trackers import TrackerAdapter
 from keepstep.adapters.trackers.gitlab import GITLAB, GITTAB
+from keepstep.adapters.trackers.linear import LINEAR
 
 _BUILT_IN = (
     GITLAB,
     GITTAB,
+    LINEAR,
 )
 ENTRY_POINTS = "keepstep.trackers"
 """Each entry point names a `TrackerAdapter`."""
