@@ -13,8 +13,12 @@ from keepstep.adapters.memory.clock import FakeClock
 from keepstep.ports.errors import AuthLostError, RateLimitedError, RejectedError, TransientError
 
 CALL_SECONDS = 0.02
-WRITES_ONLY = frozenset({"drop answer", "ignore", "reject", "late", "die after", "before write"})
+WRITES_ONLY = frozenset(
+    {"drop answer", "ignore", "reject", "late", "die after", "before write", "after write"}
+)
 READS_ONLY = frozenset({"stale"})
+NEEDS_A_WAY = frozenset({"ignore", "stale", "late"})
+"""A call says whether it can be answered so; the mishap waits for one that can."""
 
 
 class Killed(BaseException):
@@ -28,7 +32,9 @@ class Mishap:
     """How many matching calls still pass first."""
     act: Callable[[], Awaitable[None]] | None = None
 
-    def waits_for(self, *, write: bool) -> bool:
+    def waits_for(self, ways: frozenset[str], *, write: bool) -> bool:
+        if self.kind in NEEDS_A_WAY and self.kind not in ways:
+            return False
         if self.kind in WRITES_ONLY:
             return write
         return not write if self.kind in READS_ONLY else True
@@ -95,16 +101,22 @@ class Chaos:
     async def call(self, name, do, *, write=False, stale=None, ignored=None, late=None):
         """`stale`: an older answer; `ignored`: answer without doing; `late`: do it, after the caller gave up."""
         self.clock.advance(CALL_SECONDS)
-        due = self._due(write=write)
+        ways = {"stale": stale, "ignore": ignored, "late": late}
+        due = self._due(frozenset(way for way, can in ways.items() if can is not None), write=write)
         self.current = name
         for each in due:
-            if each.act is not None:
+            if each.act is not None and each.kind != "after write":
                 self.happened[each.kind] += 1
                 await each.act()
         for each in due:
             if each.act is None and (answer := await self._befall(each, name, do, stale, ignored, late)):
                 return answer[0]
-        return await self._do(name, do, write=write)
+        answer = await self._do(name, do, write=write)
+        for each in due:
+            if each.act is not None and each.kind == "after write":
+                self.happened[each.kind] += 1
+                await each.act()
+        return answer
 
     async def _do(self, name, do, *, write=True):
         answer = await do()
@@ -131,9 +143,9 @@ class Chaos:
             return (await ignored(),)
         return None
 
-    def _due(self, *, write) -> list[Mishap]:
+    def _due(self, ways, *, write) -> list[Mishap]:
         due = []
-        for each in [each for each in self.lying if each.waits_for(write=write)]:
+        for each in [each for each in self.lying if each.waits_for(ways, write=write)]:
             if each.after <= 0:
                 self.lying.remove(each)
                 due.append(each)

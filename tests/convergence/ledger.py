@@ -31,6 +31,8 @@ class Ledger:
     """Features with something open at the last rest, or whose Links or rules changed since."""
     untraceable: set[str] = field(default_factory=set)
     """Tickets that were hidden, deleted or lost their marker: nobody can find those."""
+    loose: set[str] = field(default_factory=set)
+    """Features whose ticket was edited before we knew it: what is missing there counts as the tracker's loss."""
     hidden: set[str] = field(default_factory=set)
     gaps_seen: int = 0
 

@@ -113,6 +113,8 @@ class Convergence(RuleBasedStateMachine):
             return
         twin.put(item.id, **{name.value: value})
         after = item.snapshot.value(name)
+        if side is Side.TICKET and not self.world.is_attached(item):
+            self.ledger.loose.add(feature)
         if edit == "drop footer":
             self.ledger.untraceable.add(item.id)
         self.ledger.note(feature, side, item.id, name, edit, before, after)
@@ -137,8 +139,32 @@ class Convergence(RuleBasedStateMachine):
             self.edit(at, edit, places[2], places[3])
 
     @rule(
+        which=places,
+        edit=st.sampled_from(
+            ("reword", "new block", "delete block", "strike", "bold", "reformat", "title", "status")
+        ),
+        place=places,
+        fault=st.sampled_from((*FAULTS, "nothing")),
+        after=st.integers(0, 2),
+    )
+    def an_edit_is_carried_over_badly(self, which, edit, place, fault, after):
+        """The whole way of one edit at once, with one thing going wrong on it."""
+        self.edit(which, edit, place, place)
+        if fault != "nothing":
+            self.world.chaos.lie_in_wait(fault, after)
+        self.notified_and_done()
+
+    @rule(places=st.tuples(*[places] * 4), settled=st.booleans())
+    def statuses_go_to_and_fro(self, places, settled):
+        for which, place in (places[:2], places[2:]):
+            self.edit(which, "status", place, place)
+            self.notified_and_done()
+        if settled:
+            self.settle()
+
+    @rule(
         after=soon,
-        kind=st.sampled_from(("person", "before write")),
+        kind=st.sampled_from(("person", "before write", "after write")),
         which=places,
         edit=st.sampled_from(("reword", "new block", "delete block", "title", "status", "bold")),
         place=places,

@@ -75,7 +75,7 @@ class TwinWorld:
         """Jobs whose process died: the engine gives them to another one, later."""
         self.depth = 0
         self.unheard: set[tuple[str, str]] = set()
-        """Cells with a click that got no answer in time: only a poll can mend what it left."""
+        """Cells with a click that got no answer in time, or an error: only a poll can mend what it left."""
         self._owners = {}
 
     def _context(self, locks):
@@ -131,6 +131,8 @@ class TwinWorld:
             await run_link(self.workers[worker], link)
         except Killed:
             self.stalled.append(link)
+        except Exception as error:
+            raise AssertionError(f"A job crashed: {error!r}") from error
         finally:
             self.depth -= 1
 
@@ -214,7 +216,8 @@ class TwinWorld:
         if self.clock.now() > give_up:
             return
         answered.append(cell)
-        self.unheard.discard((name, feature))
+        if cell.state is not CellState.ERROR:
+            self.unheard.discard((name, feature))
         if late:
             arrives = self.clock.now() + timedelta(seconds=_LATE_SECONDS)
             self.clock.at(arrives, lambda: self.board.set_cell(column, feature, cell))
@@ -232,6 +235,11 @@ class TwinWorld:
         for link in self.storage._store.committed.links.values():
             self._owners[link.id] = (link.integration_id, link.feature_id)
         return self._owners
+
+    def is_attached(self, item):
+        """Its Link knows of this ticket."""
+        links = self.storage._store.committed.links.values()
+        return any(link.ticket and link.ticket.id == item.id for link in links)
 
     async def journal(self, link_id=None):
         async with self.storage.begin() as uow:
