@@ -285,14 +285,15 @@ class LinearCloud(httpx.AsyncBaseTransport):
         issue = self._get(self.issues, key, "Issue")
         if issue["archivedAt"]:
             raise absent("Issue")
-        if "teamId" in given and given["teamId"] != issue["team"]["id"]:
+        before = issue["team"]["id"]
+        if given.get("teamId", before) != before:
             issue["previousIdentifiers"].append(issue["identifier"])
             self._enter(issue, self.teams[given["teamId"]])
             issue["state"] = self.state(issue["state"]["name"], issue["team"])
         changes = self._changes(issue, given)
-        if "teamId" in given or any(issue[name] != value for name, value in changes.items()):
+        if issue["team"]["id"] != before or any(issue[name] != value for name, value in changes.items()):
             self._touch(issue, changes)
-            self._tell("update", issue)
+            self._tell("update", issue, before)
         return {"success": True, "issue": issue}
 
     def _changes(self, issue, given):
@@ -361,9 +362,11 @@ class LinearCloud(httpx.AsyncBaseTransport):
         self.hooks[key] = kept | given
         return {"success": True, "webhook": self.hooks[key]}
 
-    def _tell(self, action, issue):
+    def _tell(self, action, issue, *left):
+        """To the webhooks of its team, and of one that it has just left."""
+        teams = {issue["team"]["id"], *left}
         for hook in self.hooks.values():
-            if hook["enabled"] and "Issue" in hook["resourceTypes"]:
+            if hook["enabled"] and "Issue" in hook["resourceTypes"] and hook["teamId"] in teams:
                 data = {name: issue[name] for name in ("id", "identifier", "title", "trashed", "updatedAt")}
                 request = delivery(hook["url"], hook["secret"], {"action": action, "data": data}, self._user)
                 self.deliveries.append(request)

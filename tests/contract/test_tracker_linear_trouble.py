@@ -51,6 +51,8 @@ class TestHooks:
         ticket = await tracker.tickets.create_ticket(world.team, draft())
         world.cloud.edit(ticket.ref.id, title="By a person")
         world.cloud.move(ticket.ref.id, world.cloud.web)
+        world.cloud.edit(ticket.ref.id, title="Where no webhook of ours is")
+        world.cloud.move(ticket.ref.id, world.cloud.eng)
         world.cloud.trash(ticket.ref.id)
         world.cloud.trash(ticket.ref.id, trashed=False)
         world.cloud.remove(ticket.ref.id)
@@ -60,8 +62,8 @@ class TestHooks:
             for each in world.cloud.deliveries
         ]
         assert {each.ticket for each in notices} == {ticket.ref.id}
-        assert [each.deleted for each in notices] == [False, False, False, True, False, True]
-        assert len({each.delivery_id for each in notices}) == 6
+        assert [each.deleted for each in notices] == [False, False, False, False, True, False, True]
+        assert len({each.delivery_id for each in notices}) == 7
         assert notices[1].actor == "mo"
         request = world.cloud.deliveries[0]
         with pytest.raises(NotGenuineError):

@@ -178,6 +178,14 @@ async def test_a_move_to_another_team_is_followed(town):
     await town.until(lambda: issue["title"] == "Said after the move")
     await town.quiet()
     assert issue["team"] is town.cloud.web
+    # No webhook of ours is in that team: the poll looks there as well.
+    town.cloud.edit(issue["id"], title="Said in the other team")
+    await town.world.poll(integration)
+
+    async def told():
+        return (await town.feature(entity))["name"] == "Said in the other team"
+
+    await town.until(told)
 
 
 async def test_an_issue_in_the_trash_brings_the_button_back(town):
@@ -227,7 +235,7 @@ async def test_a_key_that_may_not_make_webhooks_leaves_it_to_a_person(town):
     assert town.answers == []
     url, secret = (each.value for each in await steps_by_hand(town.world.ctx, integration) if each.value)
     by_hand = {"id": "h", "url": url, "secret": secret, "resourceTypes": ["Issue"], "enabled": True}
-    town.cloud.hooks["h"] = by_hand
+    town.cloud.hooks["h"] = by_hand | {"teamId": integration.project.id}
     town.cloud.edit(issue["id"], title="Told by the webhook")
     await town.until(lambda: told("Told by the webhook"))
     assert set(town.answers) == {200}

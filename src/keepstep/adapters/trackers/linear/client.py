@@ -50,6 +50,12 @@ class Part:
                 raise self._reply.unexpected(f"{'.'.join(names)} is missing")
         return Part(self._reply, value)
 
+    def checked(self) -> "Part":
+        """This answer of a mutation. One without success has not done it, and gives no reason."""
+        if self.at("success").value is not True:
+            raise self._reply.unexpected("it says that it did not do it")
+        return self
+
     def parse(self, model: type[_Model]) -> _Model:
         return self._reply.parse(model, self.value)
 
@@ -74,11 +80,8 @@ class LinearClient:
     async def change(
         self, mutation: str, name: str, variables: Mapping[str, Any], thing: str, right: str = WRITES
     ) -> Part:
-        """What the mutation of this name answers. One without success has not done it, and gives no reason."""
-        part = (await self._send(mutation, variables, thing, right, reads=False)).at(name)
-        if part.at("success").value is not True:
-            raise part._reply.unexpected("it says that it did not do it")  # noqa: SLF001 - its own part
-        return part
+        """What the mutation of this name answers."""
+        return (await self._send(mutation, variables, thing, right, reads=False)).at(name).checked()
 
     async def pages(
         self, query: str, variables: Mapping[str, Any], thing: str, *names: str, limit: int = 20

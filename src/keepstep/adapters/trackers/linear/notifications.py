@@ -7,7 +7,8 @@ from keepstep.adapters.trackers.linear import queries
 from keepstep.adapters.trackers.linear.client import LinearClient
 from keepstep.adapters.trackers.linear.wire import HookWire
 from keepstep.ports.errors import NotThereError
-from keepstep.ports.tracker import HookFacts, HookReport, HookState
+from keepstep.ports.registrations import HookReport, HookState
+from keepstep.ports.tracker import HookFacts
 
 _RIGHT = "a workspace admin's key with the right Admin"
 _TOPICS = ("Issue",)
