@@ -26,6 +26,8 @@ class Rules:
     poll_overlap: timedelta = timedelta(minutes=10)
     look_up_every: timedelta = timedelta(days=1)
     """How often every linked item is looked up by id: finds deletions that nobody announces."""
+    look_after_every: timedelta = timedelta(minutes=10)
+    """How often column and webhooks are looked at, and put right."""
     look_again_after: timedelta = timedelta(minutes=15)
     """Between the first look that finds something gone and the second one."""
     attempts: int = 12

@@ -119,7 +119,9 @@ async def _credential_lost(work: Work, error: AuthLostError) -> None:
     """Pause the Integration and ask a person; the Link waits, with its rows. A spinning cell is told the cause."""
     # A Link being unlinked may have no row left that somebody finds when the pause is over.
     again = work.now if work.link.state is LinkState.UNLINKING else None
-    work.change(trouble=Trouble("auth", str(error), work.now, "Paste a new token."), cell=None, retry_at=again)
+    work.change(
+        trouble=Trouble("auth", str(error), work.now, "Paste a new token."), cell=None, retry_at=again
+    )
     work.tell(Act.FAILED, str(error))
     async with work.ctx.storage.begin() as uow:
         work.link = await uow.links.save(work.link)

@@ -13,6 +13,7 @@ from itertools import groupby
 from keepstep.app.cells import cell_of
 from keepstep.app.context import Context
 from keepstep.app.failures import pause_for_credential
+from keepstep.app.looking_after import look_after
 from keepstep.app.moves import projects_of
 from keepstep.app.opening import open_board, open_tracker
 from keepstep.app.receive import wake_all
@@ -43,7 +44,7 @@ async def schedule_polls(
 ) -> None:
     """In the caller's transaction; a poll schedules its successor, whatever becomes of it."""
     due = ctx.clock.now() if at_once else ctx.clock.now() + ctx.rules.poll_every
-    for kind in _POLLS.values():
+    for kind in (*_POLLS.values(), TimerKind.LOOK_AFTER):
         await uow.timers.set(Timer(kind, integration.id, due))
 
 
@@ -139,9 +140,16 @@ async def _store_news(
                     continue
                 await uow.inbox.add(_notice(ctx, link, side, subject))
                 dirty.append(link.id)
+            if dirty:
+                await uow.marks.set(integration.id, found_first(side), ctx.clock.now())
             await uow.commit()
     await wake_all(ctx, dirty)
     return len(dirty)
+
+
+def found_first(side: Side) -> str:
+    """The mark of the last change that a look found before any notification told of it."""
+    return f"found first:{side}"
 
 
 async def _links_of(
@@ -241,6 +249,9 @@ def _project(ref: TicketRef) -> str:
 
 async def run_due_poll(ctx: Context, timer: Timer) -> None:
     """What the sweep runs for a poll's timer; its successor was scheduled when the timer was taken."""
+    if timer.kind is TimerKind.LOOK_AFTER:
+        await look_after(ctx, timer.integration_id)
+        return
     side = Side.FEATURE if timer.kind is TimerKind.POLL_FEATURES else Side.TICKET
     try:
         await poll(ctx, timer.integration_id, side)

@@ -17,7 +17,7 @@ _BATCH = 200
 _WITHOUT_JOB_AFTER = timedelta(seconds=20)
 _UNMATCHED_KEPT = timedelta(minutes=10)
 _HANDLED_KEPT = timedelta(days=7)
-_POLL_KINDS = frozenset({TimerKind.POLL_FEATURES, TimerKind.POLL_TICKETS})
+_POLL_KINDS = frozenset({TimerKind.POLL_FEATURES, TimerKind.POLL_TICKETS, TimerKind.LOOK_AFTER})
 
 
 async def run_timers(ctx: Context) -> Sequence[Timer]:
@@ -28,7 +28,10 @@ async def run_timers(ctx: Context) -> Sequence[Timer]:
         polls, woken = [], []
         for timer in due:
             if timer.kind in _POLL_KINDS:
-                await uow.timers.set(Timer(timer.kind, timer.integration_id, now + ctx.rules.poll_every))
+                every = (
+                    ctx.rules.look_after_every if timer.kind is TimerKind.LOOK_AFTER else ctx.rules.poll_every
+                )
+                await uow.timers.set(Timer(timer.kind, timer.integration_id, now + every))
                 polls.append(timer)
             elif timer.link_id is not None and await uow.links.find(timer.link_id) is not None:
                 await uow.inbox.add(_row(ctx, timer))

@@ -86,6 +86,8 @@ class Act(StrEnum):
     FAILED = "failed"
     SET_ASIDE = "set aside"
     DUPLICATE = "second ticket with this marker"
+    REPAIRED = "repaired"
+    """A webhook or column outside was missing, switched off or pointed elsewhere, and is in place again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ class TimerKind(StrEnum):
     LOOK_AGAIN = "look again"
     POLL_FEATURES = "poll features"
     POLL_TICKETS = "poll tickets"
+    LOOK_AFTER = "look after"
+    """Look whether column and webhooks are in place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,27 @@ class Registrations:
     """The tracker signs its notifications: an unsigned one is refused, so nobody can downgrade."""
 
 
+class Part(StrEnum):
+    """What stands outside for an integration and keeps it alive."""
+
+    COLUMN = "column"
+    SUBSCRIPTION = "Productboard webhook"
+    HOOK = "tracker webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """How a part was found when it was last looked at."""
+
+    part: Part
+    at: datetime
+    fine: bool
+    detail: str = ""
+    """For people: what is wrong and what helps; "" when all is well."""
+    repaired_at: datetime | None = None
+    """When it was last put right by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class PauseCause:
     """Why nothing flows, in a sentence with the cure; `by_person` is resumed by a person only."""
@@ -124,6 +145,7 @@ class Integration:
     registrations: Registrations = Registrations()
     pause: PauseCause | None = None
     steps: tuple[Step, ...] = ()
+    parts: tuple[PartReport, ...] = ()
     failure: str = ""
     """Why connecting or removing stopped; "" while it goes on."""
     attempts: int = 0
@@ -136,6 +158,9 @@ class Integration:
     def column_type(self) -> str:
         """The column's type carries our id, so that a crash between create and commit leaves no orphan."""
         return f"dev.keepstep.i{self.id}"
+
+    def part(self, part: Part) -> PartReport | None:
+        return next((each for each in self.parts if each.part is part), None)
 
     def active(self) -> "Integration":
         return replace(self, state=IntegrationState.ACTIVE, pause=None, failure="", attempts=0, retry_at=None)

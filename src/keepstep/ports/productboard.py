@@ -11,6 +11,7 @@ from typing import Protocol
 from keepstep.domain.column import Cell
 from keepstep.domain.feature import Feature, FeatureStatus
 from keepstep.domain.ids import FeatureId, StatusId
+from keepstep.ports.registrations import HookReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ class Columns(Protocol):
     ) -> None:
         """Raises NotThereError when the column is gone."""
 
+    async def inspect_column(self, column: str, url: str) -> HookReport:
+        """As it is now, its button calling `url`. What is not fine is mended by `ensure_column`."""
+
     async def remove_column(self, column: str) -> None:
         """Takes all its buttons with it. One that is gone already counts as removed."""
 
@@ -88,6 +92,9 @@ class Columns(Protocol):
 class Subscriptions(Protocol):
     async def ensure_subscription(self, name: str, callback: "Callback") -> str:
         """Subscribe to created, updated and deleted features, or find ours by its address; returns its id."""
+
+    async def inspect_subscription(self, subscription: str, url: str) -> HookReport:
+        """As it is now. What is not fine is mended by `ensure_subscription`."""
 
     async def remove_subscription(self, subscription: str) -> None:
         """One that is gone already counts as removed."""

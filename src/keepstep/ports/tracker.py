@@ -12,6 +12,7 @@ from typing import Protocol
 from keepstep.domain.ids import TicketId
 from keepstep.domain.integration import ProjectRef
 from keepstep.domain.ticket import Ticket, TicketChanges, TicketDraft, TicketRef, TicketStatus
+from keepstep.ports.registrations import HookReport
 from keepstep.ports.text import TextFormat
 
 SettingValues = Mapping[str, str | tuple[str, ...]]
@@ -218,21 +219,6 @@ class HookStep:
     value: str = ""
     """What is to be entered, exactly: to be copied."""
     is_secret: bool = False
-
-
-class HookState(StrEnum):
-    FINE = "fine"
-    MISSING = "missing"
-    DISABLED = "disabled"
-    ELSEWHERE = "elsewhere"
-    """It exists, and points to another address than ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class HookReport:
-    state: HookState
-    detail: str = ""
-    """For people: what the tracker says of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from keepstep.adapters.productboard.wire import (
 )
 from keepstep.domain.column import Cell
 from keepstep.domain.ids import FeatureId
-from keepstep.ports.errors import NotThereError
+from keepstep.ports.errors import NotThereError, RejectedError
 from keepstep.ports.productboard import Callback
+from keepstep.ports.registrations import HookReport, HookState
 
 _COLUMNS = "/plugin-integrations"
 _SUBSCRIPTIONS = "/webhooks"
@@ -78,6 +79,22 @@ class ProductboardColumns:
                 answers=False,
             )
         )
+
+    async def inspect_column(self, column: str, url: str) -> HookReport:
+        """Productboard does not tell where the button calls; only that the column exists and is enabled."""
+        call = Call("GET", f"{_COLUMNS}/{segment(column)}", "the column", right="plugin-integrations:read")
+        try:
+            reply, data = await self._client.fetch(call)
+        except NotThereError:
+            return HookReport(HookState.MISSING)
+        except RejectedError as error:
+            return HookReport(HookState.UNKNOWN, str(error))
+        fields = reply.parse(ColumnWire, data).fields
+        if fields.action.url not in ("", url):
+            return HookReport(HookState.ELSEWHERE, fields.action.url)
+        if fields.status != "enabled":
+            return HookReport(HookState.DISABLED, f"Productboard calls it {fields.status}.")
+        return HookReport(HookState.FINE)
 
     async def remove_column(self, column: str) -> None:
         path = f"{_COLUMNS}/{segment(column)}"
@@ -177,6 +194,21 @@ class ProductboardSubscriptions:
             for each in page
         ]
         return [each for each in found if each.fields.notification.url == url]
+
+    async def inspect_subscription(self, subscription: str, url: str) -> HookReport:
+        path = f"{_SUBSCRIPTIONS}/{segment(subscription)}"
+        try:
+            reply, data = await self._client.fetch(Call("GET", path, "the webhook", right="webhooks:read"))
+        except NotThereError:
+            return HookReport(HookState.MISSING)
+        except RejectedError as error:
+            return HookReport(HookState.UNKNOWN, str(error))
+        fields = reply.parse(SubscriptionWire, data).fields
+        if fields.notification.url != url:
+            return HookReport(HookState.ELSEWHERE, fields.notification.url)
+        if not {event.event_type for event in fields.events}.issuperset(_EVENTS):
+            return HookReport(HookState.DISABLED, "It does not tell of everything that we need.")
+        return HookReport(HookState.FINE)
 
     async def remove_subscription(self, subscription: str) -> None:
         path = f"{_SUBSCRIPTIONS}/{segment(subscription)}"

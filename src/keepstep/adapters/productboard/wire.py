@@ -136,8 +136,14 @@ class ConfigurationWire(Wire):
     fields: ConfigurationFieldsWire = ConfigurationFieldsWire()
 
 
+class ActionWire(Wire):
+    url: str = ""
+
+
 class ColumnFieldsWire(Wire):
     type: str = ""
+    action: ActionWire = ActionWire()
+    status: str = Field(default="enabled", alias="integrationStatus")
 
 
 class ColumnWire(Wire):

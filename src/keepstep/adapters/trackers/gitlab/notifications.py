@@ -8,7 +8,8 @@ from keepstep.adapters.trackers.gitlab.client import GitLabClient, project_path
 from keepstep.adapters.trackers.gitlab.secrets import hook_token, signing_token
 from keepstep.adapters.trackers.gitlab.wire import HookWire
 from keepstep.ports.errors import NotThereError, RejectedError
-from keepstep.ports.tracker import HookFacts, HookReport, HookState
+from keepstep.ports.registrations import HookReport, HookState
+from keepstep.ports.tracker import HookFacts
 
 _RIGHT = 'the scope "api" and the role Maintainer'
 _EXECUTABLE = "executable"

@@ -6,7 +6,7 @@ from typing import Any
 from keepstep.adapters.trackers.linear import queries
 from keepstep.adapters.trackers.linear.client import LinearClient
 from keepstep.adapters.trackers.linear.wire import HookWire
-from keepstep.ports.errors import NotThereError
+from keepstep.ports.errors import NotThereError, RejectedError
 from keepstep.ports.registrations import HookReport, HookState
 from keepstep.ports.tracker import HookFacts
 
@@ -65,6 +65,8 @@ class LinearNotifications:
             data = await self._client.ask(queries.HOOK, {"id": hook}, "the webhook", _RIGHT)
         except NotThereError:
             return HookReport(HookState.MISSING)
+        except RejectedError as error:
+            return HookReport(HookState.UNKNOWN, str(error))
         found = data.at("webhook").parse(HookWire)
         if found.url != url:
             return HookReport(HookState.ELSEWHERE, found.url or "")
