@@ -11,7 +11,13 @@ from keepstep.adapters.trackers.linear import queries
 from keepstep.adapters.trackers.linear.ids import id_of, issue_id
 from keepstep.domain.ids import LinkId, marker_of
 from keepstep.domain.ticket import TicketChanges
-from keepstep.ports.errors import AuthLostError, NotThereError, RejectedError, TransientError
+from keepstep.ports.errors import (
+    AuthLostError,
+    NotThereError,
+    RateLimitedError,
+    RejectedError,
+    TransientError,
+)
 
 FEATURE = "https://acme.productboard.com/feature/1"
 
@@ -56,11 +62,13 @@ class TestLinear(TrackerContract):
 class TestStates:
     async def test_states_stand_in_the_order_of_work(self, world):
         world.cloud.add_state(world.cloud.eng, "Duplicate", "duplicate")
+        world.cloud.add_state(world.cloud.eng, "Accepted", "started", 20)
         world.cloud.add_state(world.cloud.eng, "Odd", "a type of tomorrow")
         statuses = await world.open().account.list_statuses(world.team)
         assert [(each.name, each.category) for each in statuses] == [
             ("Odd", "todo"), ("Triage", "todo"), ("Backlog", "todo"), ("Todo", "todo"), ("In Progress", "doing"),
-            ("In Review", "doing"), ("Done", "done"), ("Canceled", "dropped"), ("Duplicate", "dropped"),
+            ("In Review", "doing"), ("Accepted", "doing"), ("Done", "done"), ("Canceled", "dropped"),
+            ("Duplicate", "dropped"),
         ]  # fmt: skip
         assert [each.name for each in statuses if each.note] == ["Duplicate"]
 
@@ -147,8 +155,8 @@ class TestMarks:
     async def test_a_ticket_whose_mark_failed_is_in_doubt_not_lost(self, world, tickets):
         wanted = draft()
         wanted = type(wanted)(wanted.title, wanted.description, None, wanted.marker, {}, FEATURE)
-        world.fail("Attach", status=503)
-        with pytest.raises(TransientError) as caught:
+        world.fail("Attach", status=429)
+        with pytest.raises(RateLimitedError) as caught:
             await tickets.create_ticket(world.team, wanted)
         assert caught.value.doubt
         assert len(await tickets.find_by_marker(world.team, wanted.marker)) == 1
@@ -223,7 +231,7 @@ class TestLife:
             # A border in the middle of a run of 30, and a run of 80 that is longer than a page.
             tick = number // 30 if number < 60 else (60 if number < 140 else number)
             issue["updatedAt"] = moment(start + timedelta(milliseconds=tick))
-        issue["trashed"] = True
+        issue |= {"trashed": True, "archivedAt": issue["updatedAt"]}
         since = len(world.cloud.asked)
         found = [each async for each in tickets.iter_changed(world.team, start)]
         assert {each.ref.id for each in found} == set(world.cloud.issues)

@@ -21,7 +21,7 @@ from keepstep.ports.errors import (
     TransientError,
     UnexpectedReplyError,
 )
-from keepstep.ports.tracker import HookState
+from keepstep.ports.registrations import HookState
 
 
 @pytest.fixture
@@ -88,6 +88,8 @@ class TestHooks:
         assert (world.cloud.hooks[facts.id]["enabled"], world.cloud.hooks[facts.id]["secret"]) == (
             True, "another secret",
         )  # fmt: skip
+        hidden = await world.open(MEMBER).notifications.inspect_hook(world.team, facts.id, HOOK)
+        assert hidden.state is HookState.UNKNOWN
         await notifications.remove_hook(world.team, facts.id)
         assert (await notifications.inspect_hook(world.team, facts.id, HOOK)).state is HookState.MISSING
 
