@@ -16,6 +16,7 @@ from keepstep.domain.fields import Snapshot
 from keepstep.domain.integration import ProjectRef
 from keepstep.ports.errors import NotGenuineError
 from keepstep.ports.productboard import ColumnClick, FeatureBoard, FeatureNotice, WorkspaceFacts
+from keepstep.ports.registrations import HookReport, HookState
 from keepstep.ports.tracker import (
     AccountFacts,
     Capabilities,
@@ -169,6 +170,12 @@ class DoorsOfBoard:
 
         await self._chaos.call(f"board put cell {cell.state}", put, write=True)
 
+    async def inspect_column(self, column, url):
+        return await self._chaos.call("board column", _always(HookReport(HookState.FINE)))
+
+    async def inspect_subscription(self, subscription, url):
+        return await self._chaos.call("board subscription", _always(HookReport(HookState.FINE)))
+
 
 class DoorsOfTracker:
     """Implements Account and Tickets of one tracker account."""
@@ -242,6 +249,9 @@ class DoorsOfTracker:
 
         for each in await self._chaos.call("tracker changed", fetch):
             yield each
+
+    async def inspect_hook(self, project, hook, url):
+        return await self._chaos.call("tracker hook", _always(HookReport(HookState.FINE)))
 
 
 class TwinOutside:

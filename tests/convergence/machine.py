@@ -111,6 +111,8 @@ class Convergence(RuleBasedStateMachine):
         before = item.snapshot.value(name)
         if value == before:
             return
+        if self.world.is_in_doubt(side, item, name):
+            self.ledger.muddled.add((feature, name))
         twin.put(item.id, **{name.value: value})
         after = item.snapshot.value(name)
         if side is Side.TICKET and not self.world.is_attached(item):

@@ -197,3 +197,20 @@ async def test_a_value_put_back_reaches_both_sides_although_one_was_down(after):
     await world.calm_down()
     assert "one 2 three" in world.board.items["f1"].snapshot.description
     assert "one 2 three" in world.tracker.items["1"].snapshot.description
+
+
+async def test_a_warning_outlives_another_notation_of_the_same_text():
+    world = await _pushed()
+    _edit_ticket(world, "five", "**five**")
+    await world.deliver_all()
+
+    async def delete_a_block():
+        world.board.put("f1", description="<p>one two three</p>")
+
+    world.chaos.lie_in_wait("after write", 0, delete_a_block)
+    await world.drain()
+    await world.calm_down()
+    assert Field.DESCRIPTION in (await world.links())[0].warnings
+    _edit_ticket(world, "**five**", "__five__")
+    await world.calm_down()
+    assert Field.DESCRIPTION in (await world.links())[0].warnings

@@ -241,6 +241,21 @@ class TwinWorld:
         links = self.storage._store.committed.links.values()
         return any(link.ticket and link.ticket.id == item.id for link in links)
 
+    def is_in_doubt(self, side, item, name):
+        """A write of ours that nobody confirmed, its run over: an edit now is one of a text we do not know as ours.
+
+        It is merged against the older base, as an edit of what stood there before: nothing is lost, but a block that
+        was just written and is edited now may stand there twice, as it was written and as it was edited.
+        """
+        links = self.storage._store.committed.links.values()
+        mine = [
+            link
+            for link in links
+            if item.id == (link.feature_id if side is Side.FEATURE else link.ticket and link.ticket.id)
+        ]
+        writes = [write for link in mine for write in link.intent.writes]
+        return not self.depth and any((each.target, each.field) == (side, name) for each in writes)
+
     async def journal(self, link_id=None):
         async with self.storage.begin() as uow:
             return (await uow.journal.page(JournalQuery(link=link_id, limit=100_000)))[0]

@@ -74,6 +74,8 @@ class Settle:
 
     reason: str
     warning: str = ""
+    untouched: bool = False
+    """Nothing but the notation changed: what is known of this field still holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def merge_field(
         return _win(rule, base, now, decided, "A person chose it.")
     changed = [side for side in Side if not rule.same(side, now.of(side), base.of(side))]
     if not changed:
-        return Nothing() if now == base else Settle("Only the notation changed.")
+        return Nothing() if now == base else Settle("Only the notation changed.", untouched=True)
     if policy.direction in (Direction.ONCE, Direction.OFF):
         return Keep(f"This field goes {policy.direction}; it is left alone.")
     if len(changed) == 2:

@@ -88,8 +88,9 @@ def make_plan(
         match outcome:
             case Nothing():
                 plan = replace(plan, untouched=plan.untouched | {name})
-            case Settle(reason, warning):
+            case Settle(reason, warning, untouched):
                 plan = _note(replace(plan, base=moved(plan.base, name, present)), name, reason)
+                plan = replace(plan, untouched=plan.untouched | ({name} if untouched else set()))
                 plan = _warn(plan, name, warning)
             case Keep(reason):
                 plan = _note(plan, name, reason)
