@@ -4,13 +4,15 @@ Written with `**`, `*`, `~~`, `<ins>`, `-`, `#`, fences of backticks, and a back
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from keepstep.adapters.formats.markdown_dialect import GITHUB, GITLAB, Dialect
 from keepstep.adapters.formats.markdown_escape import fence, guarded_heading, guarded_lines
 from keepstep.adapters.formats.markdown_inline_write import CARES, InlineWriter
 from keepstep.adapters.formats.markdown_read import Reader
+from keepstep.adapters.formats.reread import Part, read_again
 from keepstep.domain.document import (
     Alignment,
     Block,
@@ -53,7 +55,13 @@ class Markdown:
         return self.dialect.name
 
     def read(self, text: str) -> Document:
-        return Reader(text, self.dialect).document()
+        return read_again(self.name, text, self)
+
+    def part(
+        self, text: str, follows: str | None, *, ends: bool, meaning: Mapping[str, dict[str, Any]]
+    ) -> Part:
+        """As `keepstep.adapters.formats.reread.PartReader` asks."""
+        return Reader(text, self.dialect).part(follows, ends=ends, meaning=meaning)
 
     def write(self, document: Document) -> str:
         out: list[str] = []

@@ -19,6 +19,8 @@ MAX_NESTING = 30
 
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:")
 _FENCED_QUOTE = ">>>"
+UNCLOSED = "unclosed_quote"
+"""In the parser's environment: such a quote was opened and no line closes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def _fenced_quote(state: StateBlock, start: int, end: int, silent: bool) -> bool
         return False
     last = _closing_line(state, range(start + 1, end))
     if last is None:
+        state.env[UNCLOSED] = True
         return False
     if silent:
         return True

@@ -3,15 +3,16 @@ written back as it was read.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from markdown_it.token import Token
 
-from keepstep.adapters.formats.markdown_dialect import MAX_NESTING, Dialect, parser
+from keepstep.adapters.formats.markdown_dialect import MAX_NESTING, UNCLOSED, Dialect, parser
 from keepstep.adapters.formats.markdown_inline import InlineReader
-from keepstep.adapters.formats.remembered import remembered
+from keepstep.adapters.formats.remembered import Reading, Top, remembered
+from keepstep.adapters.formats.reread import Part
 from keepstep.domain.document import (
     Alignment,
     Block,
@@ -62,28 +63,40 @@ class Reader:
         self.env: dict[str, Any] = {}
         self.starts = [found.start() for found in _LINE.finditer(text)]
 
-    def document(self) -> Document:
+    def part(self, follows: str | None, *, ends: bool, meaning: Mapping[str, dict[str, Any]]) -> Part:
+        self.env["references"] = dict(meaning)
         tokens = parser(self.dialect).parse(self.text, self.env)
-        references: dict[str, dict[str, str]] = self.env.get("references", {})
+        references: dict[str, dict[str, Any]] = self.env["references"]
         defined = frozenset(one["href"] for one in references.values())
-        blocks: list[Block] = []
-        follows: str | None = None
+        tops: list[Top] = []
         at = 0
         for group in _groups(tokens):
             start, end = self._span(group[0])
             block, alone = self._known(group, self.text[start:end], defined)
             if block is None:
+                tops.append(Top(start, end, (), solid=False))
                 continue
             source = None
             if alone:
                 lead = self.text[at:start] if follows != "" else ""
                 source = Source(self.dialect.name, self.text[start:end], lead, follows)
-            blocks.append(with_source(block, source))
+            tops.append(Top(start, end, (with_source(block, source),), solid=alone))
             follows = source.text if source else ""
             at = end
-        if blocks and (last := blocks[-1].source) and not (tail := self.text[at:]).strip(_BLANK):
-            blocks[-1] = replace(blocks[-1], source=replace(last, tail=tail))
-        return Document(tuple(blocks))
+        if ends:
+            self._add_tail(tops, at)
+        here = [one for label, one in references.items() if label not in meaning]
+        here += self.env.get("duplicate_refs", [])
+        definitions = tuple(self.starts[one["map"][0]] for one in here)
+        # The line that would close a fenced quote may yet be written anywhere behind it.
+        return Part(Reading(tuple(tops), definitions, references), local=UNCLOSED not in self.env)
+
+    def _add_tail(self, tops: list[Top], at: int) -> None:
+        tail = self.text[at:]
+        last = next((place for place in range(len(tops) - 1, -1, -1) if tops[place].blocks), None)
+        if last is not None and (source := tops[last].blocks[0].source) and not tail.strip(_BLANK):
+            block = with_source(tops[last].blocks[0], replace(source, tail=tail))
+            tops[last] = tops[last]._replace(blocks=(block,))
 
     def _known(
         self, group: Sequence[Token], content: str, defined: frozenset[str]

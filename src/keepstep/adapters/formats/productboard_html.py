@@ -5,12 +5,14 @@ added (tables, checklists, code language) was announced without its tags; ours a
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from keepstep.adapters.formats.productboard_read import Reader
 from keepstep.adapters.formats.productboard_shown import Shown
+from keepstep.adapters.formats.reread import Part, read_again
 from keepstep.domain.document import (
     Block,
     BulletList,
@@ -68,7 +70,14 @@ class ProductboardHtml:
         return _NAME
 
     def read(self, text: str) -> Document:
-        return Reader(text, _NAME).document()
+        return read_again(_NAME, text, self)
+
+    def part(
+        self, text: str, follows: str | None, *, ends: bool, meaning: Mapping[str, dict[str, Any]]
+    ) -> Part:
+        """As `keepstep.adapters.formats.reread.PartReader` asks; HTML has no definitions."""
+        del meaning
+        return Reader(text, _NAME).part(follows, ends=ends)
 
     def write(self, document: Document) -> str:
         out: list[str] = []

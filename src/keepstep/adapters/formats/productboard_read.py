@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from keepstep.adapters.formats.html_tree import Chars, Element, names, parse
-from keepstep.adapters.formats.remembered import remembered
+from keepstep.adapters.formats.remembered import Reading, Top, remembered
+from keepstep.adapters.formats.reread import Part
 from keepstep.domain.document import (
     Block,
     BulletList,
@@ -62,6 +63,11 @@ _KNOWN = names("a blockquote br hr img ol pre table ul").union(
 )
 _SPACE = " \t\n\r\f"
 _QUIET_GAP = re.compile(r"(?:\s|<p>\s*</p>|<p\s*/>)*")
+_PLAIN_TAGS = re.compile(
+    r"""(?:[^<]++|<(?!/?(?:script|style)\b)/?[a-z][a-z0-9-]*(?:\s+[a-z][a-z0-9:_-]*="[^"<>]*")*\s*/?>)*+""",
+    re.IGNORECASE,
+)
+"""Markup that is read in one way only, wherever it stands: no comments, no open quotes, no stray signs."""
 _LANGUAGE_CLASS = re.compile(r"(?:^|\s)lang(?:uage)?-(\S+)")
 
 
@@ -70,31 +76,40 @@ class Reader:
         self.html = html
         self.format = format_name
 
-    def document(self) -> Document:
-        blocks: list[Block] = []
-        follows: str | None = None
+    def part(self, follows: str | None, *, ends: bool) -> Part:
+        root = parse(self.html)
+        tops: list[Top] = []
         at = 0
-        for block, element in self._tops(parse(self.html).children):
-            source = self._source(element, at, follows) if element is not None else None
-            blocks.append(with_source(block, source))
-            follows = source.text if source else ""
-            at = element.end if element is not None else at
-        return Document(self._with_tail(blocks, at))
+        for group in _grouped(root.children):
+            start, end = (
+                (group.start, group.end) if isinstance(group, Element) else (group[0].start, group[-1].end)
+            )
+            blocks: list[Block] = []
+            whole = False
+            for block, element in self._known(group):
+                source = self._source(element, at, follows) if element is not None else None
+                blocks.append(with_source(block, source))
+                follows = source.text if source else ""
+                at = element.end if element is not None else at
+                whole = element is group
+            tops.append(Top(start, end, tuple(blocks), solid=whole))
+        if ends:
+            self._add_tail(tops, at)
+        return Part(Reading(tuple(tops)), local=root.tidy and _PLAIN_TAGS.fullmatch(self.html) is not None)
 
-    def _tops(self, nodes: Iterable[Element | Chars]) -> Iterable[tuple[Block, Element | None]]:
-        """As `_placed`, in normal form."""
-        for group in _grouped(nodes):
-            if not isinstance(group, Element) or not group.tidy:
-                yield from self._normal(self._placed_group(group))
-                continue
-            key = (self.format, group.tag, self.html[group.start : group.end])
-            if known := remembered.get(key):
-                yield known, group
-                continue
-            for block, element in self._normal(self._placed_group(group)):
-                if element is group:
-                    remembered.put(key, block)
-                yield block, element
+    def _known(self, group: Element | list[Element | Chars]) -> Iterable[tuple[Block, Element | None]]:
+        """As `_placed_group`, in normal form."""
+        if not isinstance(group, Element) or not group.tidy:
+            yield from self._normal(self._placed_group(group))
+            return
+        key = (self.format, group.tag, self.html[group.start : group.end])
+        if known := remembered.get(key):
+            yield known, group
+            return
+        for block, element in self._normal(self._placed_group(group)):
+            if element is group:
+                remembered.put(key, block)
+            yield block, element
 
     @staticmethod
     def _normal(placed: Iterable[tuple[Block, Element | None]]) -> Iterable[tuple[Block, Element | None]]:
@@ -109,11 +124,15 @@ class Reader:
             lead, follows = "", ""
         return Source(self.format, self.html[element.start : element.end], lead, follows)
 
-    def _with_tail(self, blocks: list[Block], at: int) -> tuple[Block, ...]:
+    def _add_tail(self, tops: list[Top], at: int) -> None:
         tail = self.html[at:]
-        if blocks and (last := blocks[-1].source) and tail and _QUIET_GAP.fullmatch(tail):
-            blocks[-1] = replace(blocks[-1], source=replace(last, tail=tail))
-        return tuple(blocks)
+        last = next((place for place in range(len(tops) - 1, -1, -1) if tops[place].blocks), None)
+        if last is None or not tail or not _QUIET_GAP.fullmatch(tail):
+            return
+        *others, block = tops[last].blocks
+        if block.source:
+            ended = with_source(block, replace(block.source, tail=tail))
+            tops[last] = tops[last]._replace(blocks=(*others, ended))
 
     def _placed(self, nodes: Iterable[Element | Chars]) -> Iterable[tuple[Block, Element | None]]:
         """Top-level blocks, each with the element that is written back for it where one stands for it alone."""
