@@ -97,8 +97,16 @@ class Reads:
         self._last[item_id] = _LastRead(differing[-1].snapshot, self._clock.now(), stale=True)
         return differing[-1]
 
-    def writing(self, item_id, changes, began):
-        item, last = self._twin.items.get(item_id), self._last.get(item_id)
+    def last(self, item_id):
+        """What the caller saw last; to be asked for when its write sets out.
+
+        Until that write arrives, a worker that took the place of one thought dead may have read and written: the late
+        write then overwrites what both workers' people wrote, and nobody can call it back.
+        """
+        return self._last.get(item_id)
+
+    def writing(self, item_id, changes, last, began):
+        item = self._twin.items.get(item_id)
         if item is None or last is None:
             return
         waited = seconds_between(last.at, began)
@@ -132,9 +140,10 @@ class DoorsOfBoard:
 
     async def write_feature(self, feature, changes):
         wanted, began = _wanted(changes, self._twin), self._chaos.clock.now()
+        last = self._reads.last(feature)
 
         async def write():
-            self._reads.writing(feature, wanted, began)
+            self._reads.writing(feature, wanted, last, began)
             self._twin.put(feature, **wanted)
 
         await self._chaos.call("board write", write, write=True, ignored=_always(None))
@@ -217,12 +226,13 @@ class DoorsOfTracker:
 
     async def write_ticket(self, ref, changes):
         wanted, began = _wanted(changes, self._twin), self._chaos.clock.now()
+        last = self._reads.last(ref.id)
 
         async def show():
             return self._reads.serve(ref.id, self._twin.ticket(self._twin.get(ref.id)))
 
         async def write():
-            self._reads.writing(ref.id, wanted, began)
+            self._reads.writing(ref.id, wanted, last, began)
             self._twin.put(ref.id, **wanted)
             return await show()
 

@@ -30,6 +30,8 @@ TRACKER_STATUSES = {
     "closed": StatusCategory.DONE,
 }
 FIRST_STATUS = "opened"
+_LONGEST_TEXT = 10_000
+"""No person of the machine writes as much; a text that is merged with itself again and again gets there soon."""
 _STRIKE = re.compile(r"</?(?:s|strike|del)>")
 
 
@@ -75,6 +77,7 @@ class Twin:
         after = replace(item.snapshot, **changes)
         if after == item.snapshot:
             return
+        assert len(after.description) < _LONGEST_TEXT, f"The text of {self.side} {item_id} grows without end."
         item.history.append(item.snapshot)
         item.snapshot = after
         item.updated_at = self.clock.now()
