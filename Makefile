@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove bench fmt lint types imports lock clean
+.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove crash crash-points mutants text-table test-redmine bench fmt lint types imports lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,16 @@ browser: $(VENV)/.dev ## the main job in a real Chromium; screenshots in build/s
 
 prove: $(VENV)/.dev ## look for a way to break convergence in 2,000 new examples
 	KEEPSTEP_PROVE=2000 $(BIN)/pytest -q tests/convergence --timeout 3000
+
+test-redmine: $(VENV)/.dev ## adapter, main job and browser on a real Redmine (INSTALL=1 installs Debian's first, as root)
+	tests/install_redmine.sh
+	$(BIN)/pytest -q tests/contract/test_tracker_redmine.py tests/functional/test_main_job_redmine.py tests/browser/test_redmine.py
+
+crash: $(VENV)/.dev ## end the service at every point where it may die, and see what it makes of it
+	PYTHONPATH=tests $(BIN)/python -m crash
+
+crash-points: $(VENV)/.dev ## write the list of those points anew
+	PYTHONPATH=tests $(BIN)/python -m crash --renew
 
 mutants: $(VENV)/.dev ## put deliberate bugs in and see whether the machine finds each of them
 	$(BIN)/python -m mutants

@@ -1,3 +1,3 @@
 """What every test may use."""
 
-pytest_plugins = ["postgres_server"]
+pytest_plugins = ["postgres_server", "redmine_server"]

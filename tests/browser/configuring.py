@@ -86,12 +86,12 @@ def _connect(stage: Stage, page: Page) -> None:
     demo = stage.demo
     before = demo.webhooks()
     with demo.fault(
-        demo.tracker, "POST /api/v4/projects/*/hooks", status=403, body={"message": "403 Forbidden"}
+        demo.tracker, "POST /api/v4/projects/*/hooks", status=422, body={"error": "Invalid url given"}
     ):
         page.get_by_role("button", name="Connect").click()
         page.wait_for_url("**/integrations/*")
         expect(page.get_by_role("heading", name="Connecting failed")).to_be_visible()
-    expect(page.get_by_role("alert")).to_contain_text("403")
+    expect(page.get_by_role("alert")).to_contain_text("422")
     expect(page.get_by_role("alert")).to_contain_text("Everything made on the way was undone")
     expect(page.locator('[data-step="undone"]')).to_have_count(2)
     assert SECOND not in demo.columns()

@@ -114,13 +114,14 @@ class Stage:
     board: Page
     tracker: Page
     problems: list[str] = field(default_factory=list)
+    screens: Path = SCREENS
     looks: int = 0
     rules: int = 0
 
     # ---- looking
 
     def screen(self, name: str, width: int = WIDE) -> Path:
-        return SCREENS / f"{self.looks:02}-{name}-{width}.png"
+        return self.screens / f"{self.looks:02}-{name}-{width}.png"
 
     def look(self, page: Page, name: str, *, whole: bool = True) -> None:
         """Light and wide, dark and narrow; the whole page, or the window where something lies above the page."""
@@ -237,14 +238,16 @@ def _window(browser: Browser) -> Page:
 
 
 @contextlib.contextmanager
-def set_stage(chromium: str) -> Iterator[Stage]:
+def set_stage(chromium: str, folder: str = SCREENS.name) -> Iterator[Stage]:
+    """`folder`: below `build/`, where the screenshots go."""
     expect.set_options(timeout=PATIENCE_MS)
-    SCREENS.mkdir(parents=True, exist_ok=True)
-    for old in SCREENS.glob("*.png"):
+    screens = SCREENS.parent / folder
+    screens.mkdir(parents=True, exist_ok=True)
+    for old in screens.glob("*.png"):
         old.unlink()
     with running_demo() as demo, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        stage = Stage(demo, browser, *(_window(browser) for _ in range(3)))
+        stage = Stage(demo, browser, *(_window(browser) for _ in range(3)), screens=screens)
         for page in (stage.keepstep, stage.board, stage.tracker):
             stage.listen(page)
         stage.board.goto(demo.board)

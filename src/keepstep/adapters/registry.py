@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from keepstep.adapters.trackers import TrackerAdapter
+from keepstep.adapters.trackers.github import GITHUB
 from keepstep.adapters.trackers.gitlab import GITLAB, GITTAB
 from keepstep.adapters.trackers.linear import LINEAR
+from keepstep.adapters.trackers.redmine import REDMINE
 
 _BUILT_IN = (
+    GITHUB,
     GITLAB,
     GITTAB,
     LINEAR,
+    REDMINE,
 )
 ENTRY_POINTS = "keepstep.trackers"
 """Each entry point names a `TrackerAdapter`."""

@@ -125,7 +125,8 @@ async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
         await work.ctx.jobs.wake_link(work.link.id)
     if act is Act.ADOPTED:
         await ensure_marks(work, ticket.ref)
-    await synchronise(work, read=frozenset() if act is Act.CREATED else frozenset(Side))
+    owed = work.link.base is not None and work.link.base.feature.status != intent.feature.status
+    await synchronise(work, read=frozenset() if act is Act.CREATED and not owed else frozenset(Side))
 
 
 _told = {
