@@ -108,6 +108,7 @@ class HttpClient:
         self._transport = transport
         self._total_seconds = total_seconds
         self._pace = AsyncLimiter(max(1.0, service.per_second * _PACE_SECONDS), _PACE_SECONDS)
+        self._write_pace = AsyncLimiter(*service.write_pace) if service.write_pace else None
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._open: httpx.AsyncClient | None = None
 
@@ -125,6 +126,8 @@ class HttpClient:
 
     async def send(self, call: Call) -> Reply:
         """The answer to `call`, if it is 2xx and readable."""
+        if self._write_pace is not None and call.writes:
+            await self._write_pace.acquire()  # before the slots: reads need not wait for writes
         async with self._slots:
             await self._pace.acquire()
             try:

@@ -49,6 +49,8 @@ class Service:
     """What the answer means, where a vendor says so in the body: GraphQL sends errors with 200. Never raises."""
     read_wait: Callable[[Mapping[str, str]], timedelta | None] = _not_told
     """How long to wait once limited, from headers of the vendor's own. `Retry-After` comes first; never raises."""
+    write_pace: tuple[float, float] | None = None
+    """So many writes at once, and as many again spread over so many seconds, where writes have a limit of their own."""
 
 
 @dataclass(frozen=True, slots=True)
