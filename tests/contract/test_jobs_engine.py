@@ -36,6 +36,8 @@ class Bench:
         self.fenced: list[str] = []
         self.gates: dict[str, asyncio.Event] = {}
         self.failing: set[str] = set()
+        self.met: dict[str, Exception] = {}
+        """What a Link's next run ends with, once."""
         self.engine = JobEngine(
             dsn,
             owner,
@@ -56,6 +58,8 @@ class Bench:
         self.log.append(("end", name))
         if name in self.failing:
             raise ZeroDivisionError(name)
+        if name in self.met:
+            raise self.met.pop(name)
 
     async def _crashed(self, key: str, error: BaseException) -> None:
         self.crashes.append((key, error))
@@ -236,6 +240,32 @@ async def test_a_crash_is_a_dead_letter_until_the_next_good_run(bench: Bench):
         await bench.until(lambda: bench.started(A) == 3)
         await bench.idle()
         assert await bench.engine.dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.OperationalError("server closed the connection unexpectedly"),
+        psycopg.errors.AdminShutdown("bye"),
+    ],
+)
+async def test_a_database_that_goes_away_under_a_job_is_no_crash_of_it(bench: Bench, error: Exception):
+    bench.met[A] = error
+    async with _working(bench):
+        await bench.engine.wake_link(A)
+        await bench.until(lambda: bench.started(A) == 2)
+        await bench.idle()
+    assert bench.crashes == []
+    assert await bench.engine.dead_letters() == []
+
+
+async def test_a_statement_that_takes_too_long_is_a_crash(bench: Bench):
+    """Put back at once it would run for ever."""
+    bench.met[A] = psycopg.errors.QueryCanceled("statement timeout")
+    async with _working(bench):
+        await bench.engine.wake_link(A)
+        await bench.until(lambda: bench.crashes)
+    assert bench.started(A) == 1
 
 
 async def test_a_stop_lets_running_jobs_end_and_puts_back_what_it_cuts_off(postgres_dsn: str):

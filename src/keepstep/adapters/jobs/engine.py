@@ -172,7 +172,11 @@ class JobEngine:
         except asyncio.CancelledError:
             await asyncio.shield(self._put_back(key, context.job.queue))
         except Exception as error:  # noqa: BLE001  (the outermost loop: whatever a job raises is reported)
-            await self._crashed(key, job_id, error)
+            if _database_went_away(error):
+                _log.warning("jobs.database.lost", extra={"key": key})
+                await self._put_back(key, context.job.queue)
+            else:
+                await self._crashed(key, job_id, error)
         finally:
             self._running.discard(job_id)
 
@@ -195,6 +199,16 @@ class JobEngine:
         for failure in await asyncio.gather(*reports, return_exceptions=True):
             if failure is not None:
                 _log.error("jobs.crash.unreported", extra={"key": key, "error": text}, exc_info=failure)
+
+
+def _database_went_away(error: Exception) -> bool:
+    """Under a job that is no defect of ours: it runs again as soon as the database is back.
+
+    A statement that takes too long, or a full disk, is told by another state and does not mend itself so.
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
 async def _kept_running(name: str, start: Callable[[], Coroutine[Any, Any, None]]) -> None:
