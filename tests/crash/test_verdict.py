@@ -44,9 +44,9 @@ def sight(checker, **changes):
     return checker.Sight(**{**parts, **changes})
 
 
-def changed(name, **fields):
+def changed(part, **fields):
     return lambda checker: {
-        name: {key: {**value, **fields} for key, value in getattr(sight(checker), name).items()}
+        part: {key: {**value, **fields} for key, value in getattr(sight(checker), part).items()}
     }
 
 
