@@ -250,13 +250,19 @@ class _Merging(Generic[E]):
         self.merged: Merged[E] = Merged()
 
     def gap(self, feature_at: int, ticket_at: int) -> None:
-        """What people put between two slots: of both sides, unless they put in the same."""
+        """What people put between two slots: of both sides, and once what both put in."""
         feature = self._tracks[0].inserted[feature_at]
         ticket = self._tracks[1].inserted[ticket_at]
         if self._shown(feature) == tuple(ticket):
             self._out(feature, ticket)
-        else:
-            self._out([*feature, *ticket], [*feature, *ticket])
+            return
+        shown = [self._meaning.pieces(each) for each in feature]
+        for equal, i1, i2, j1, j2 in stretches(shown, [(each,) for each in ticket]):
+            if equal:
+                self._out(feature[i1:i2], ticket[j1:j2])
+            else:
+                both = [*feature[i1:i2], *ticket[j1:j2]]
+                self._out(both, both)
 
     def slot(self, slot: _Slot) -> None:
         feature, feature_kept = _state(self._tracks[0], slot.feature)

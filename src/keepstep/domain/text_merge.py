@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from keepstep.domain.alignment import stretches
 from keepstep.domain.carry import carry_over
 from keepstep.domain.document import normalise
 from keepstep.domain.fields import Side
@@ -101,7 +102,7 @@ def _merge_block(base: Block, feature: Block, ticket: Block) -> Block | None:
             level = our_level if their_level == old_level else their_level
             return None if words is None else Heading(level, words)
         case CodeBlock(old_code, old_language), CodeBlock(ours_code, language), CodeBlock(theirs_code, other):
-            lines = _merge_all(old_code.split("\n"), ours_code.split("\n"), theirs_code.split("\n"), _LINES)
+            lines = _merge_run(old_code.split("\n"), ours_code.split("\n"), theirs_code.split("\n"), _LINES)
             chosen = language if other == old_language else other
             return None if lines is None else CodeBlock("\n".join(lines), chosen)
         case Quote(old_blocks), Quote(our_blocks), Quote(their_blocks):
@@ -129,13 +130,42 @@ def _merge_all(
     return None if merged.clashes else merged.feature
 
 
+def _merge_run(
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], meaning: Meaning[str]
+) -> list[str] | None:
+    """Words or lines: where both put something else in the place of the same ones, side by side makes no sense."""
+    if _replaced_by_both(base, ours, theirs):
+        return None
+    return _merge_all(base, ours, theirs, meaning)
+
+
+def _replaced_by_both(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    mine, others = _replacements(base, ours), _replacements(base, theirs)
+    i = j = 0
+    while i < len(mine) and j < len(others):
+        (start, end, _), (other_start, other_end, _) = mine[i], others[j]
+        if mine[i] != others[j] and start < other_end and other_start < end:
+            return True
+        i, j = (i + 1, j) if end <= other_end else (i, j + 1)
+    return False
+
+
+def _replacements(base: Sequence[str], now: Sequence[str]) -> list[tuple[int, int, tuple[str, ...]]]:
+    """Where in the base something stands no more, and what stands there instead."""
+    return [
+        (one.old_start, one.old_end, tuple(now[one.new_start : one.new_end]))
+        for one in stretches(base, now)
+        if not one.equal and one.old_end > one.old_start and one.new_end > one.new_start
+    ]
+
+
 def _merge_plain(
     base: tuple[Inline, ...], ours: tuple[Inline, ...], theirs: tuple[Inline, ...]
 ) -> tuple[Inline, ...] | None:
     """By words, where there is nothing but text."""
     if not all(isinstance(node, Text) for children in (base, ours, theirs) for node in children):
         return None
-    words = _merge_all(
+    words = _merge_run(
         inline_text(base).split(), inline_text(ours).split(), inline_text(theirs).split(), _WORDS
     )
     return None if words is None else (Text(" ".join(words)),)

@@ -32,6 +32,7 @@ HTML = (
     '<a href="urn:pb:node:1">x</a>', "<a href='http://x.example'>y</a>", "<b>x</b>", "&amp;", "&am", "p;",
     "<", ">", "<?x?>", "<P>Loud</P>", "<li>alone</li>", "<p>a<p>b", "</", "<p", ' a="b"', "=", "/",
 )  # fmt: skip
+MORE = "<p>c</p><p>d</p><p>e</p><p>f</p>"
 FORMATS = ((Markdown(GITLAB), MARKDOWN), (Markdown(GITHUB), MARKDOWN), (ProductboardHtml(), HTML))
 
 
@@ -84,7 +85,7 @@ def test_read_in_part_is_read_whole(text, pieces):
         (Markdown(GITLAB), "a\n\nb\n\n| c | d |\n", "a\n\nb\n\n| c | d |\n|---|---|\n"),
         (Markdown(GITLAB), "- a\n\nb\n\nc\n\nd\n", "- a\n\n  b\n\nc\n\nd\n"),
         (ProductboardHtml(), "<p>a</p><p>b</p><p>c</p><p>d</p>", "<p>a</p><p>b</p><ul><p>c</p><p>d</p>"),
-        (ProductboardHtml(), "<p>a</p><p id='x>b</p><p>c</p><p>d</p>", "<p>a</p><p id='x>b</p><p>c</p><p>d</p>'>"),
+        (ProductboardHtml(), f"<p>a</p><p id='x>b</p>{MORE}", f"<p>a</p><p id='x>b</p>{MORE}'>"),
         (ProductboardHtml(), "<x-a>1</x-a><p>b</p><p>c</p>", "<x-a>1</x-a>word<p>b</p><p>c</p>"),
     ],
 )  # fmt: skip
