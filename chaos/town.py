@@ -142,11 +142,14 @@ class Town:
         )
 
     async def said(self, answer: httpx.Response) -> Any:
-        """Its JSON. Raises ChaosError for anything but 2xx."""
+        """Its JSON. Raises ChaosError for anything but 2xx, and for what a fault has cut off."""
         if not answer.is_success:
             request = answer.request
             raise ChaosError(f"{request.method} {request.url}: {answer.status_code} {answer.text[:300]}")
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise ChaosError(f"{answer.request.url}: no JSON") from error
 
     async def links(self) -> list[Any]:
         """Every Link there is."""
