@@ -12,6 +12,7 @@ from convergence.chaos import FAULTS, Killed
 from convergence.ledger import Ledger
 from convergence.oracle import Oracle, all_statuses
 from convergence.people import EDITS, Hand, edited
+from convergence.policies import both_ways, policies
 from convergence.twin_world import NAMES, TwinWorld
 from keepstep.app import links as people_links
 from keepstep.domain.errors import KeepstepError
@@ -19,49 +20,21 @@ from keepstep.domain.events import Act
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import StatusId
 from keepstep.domain.link import LinkState
-from keepstep.domain.policy import ConflictRule, Direction, FieldPolicy, StatusMap, SyncPolicy
 
-FEATURES = ("f1", "f2")
-MAPS = (
-    StatusMap(
-        {"idea": "opened", "planned": "opened", "doing": "doing", "done": "closed"},
-        {"opened": "planned", "doing": "doing", "review": "doing", "closed": "done"},
-    ),
-    StatusMap(
-        {"idea": "opened", "planned": "doing", "doing": "review", "done": "closed"},
-        {"opened": "idea", "doing": "planned", "review": "doing", "closed": "done"},
-    ),
-)
+FEATURES = tuple(f"f0000000-0000-4000-8000-00000000000{at}" for at in (1, 2))
 FIRST_TEXT = "<h2>w1 w2</h2><p>w3 w4 w5</p><p>w6 w7</p><ul><li>w8</li><li>w9</li></ul>"
 
 places = st.integers(0, 7)
 soon = st.integers(0, 6)
-conflict_rules = st.sampled_from(ConflictRule)
-directions = st.sampled_from((*[Direction.BOTH] * 5, *Direction))
-policies = st.builds(
-    lambda rules, ways, status_map: SyncPolicy(
-        {name: FieldPolicy(way, rule) for name, rule, way in zip(Field, rules, ways, strict=True)},
-        status_map,
-    ),
-    st.tuples(conflict_rules, conflict_rules, conflict_rules),
-    st.tuples(directions, directions, directions),
-    st.sampled_from(MAPS),
-)
-first_policies = st.builds(
-    lambda rules, status_map: SyncPolicy(
-        {name: FieldPolicy(Direction.BOTH, rule) for name, rule in zip(Field, rules, strict=True)},
-        status_map,
-    ),
-    st.tuples(conflict_rules, conflict_rules, conflict_rules),
-    st.sampled_from(MAPS),
-)
 
 
 class Convergence(RuleBasedStateMachine):
+    World = TwinWorld
+
     def __init__(self):
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.world = TwinWorld()
+        self.world = self.World()
         self.ledger = Ledger()
         self.policies = {}
         self.oracle = Oracle(self.world, self.ledger, self.policies)
@@ -82,14 +55,14 @@ class Convergence(RuleBasedStateMachine):
 
     # ---- the beginning
 
-    @initialize(one=first_policies, two=first_policies, both=st.booleans())
+    @initialize(one=both_ways, two=policies, both=st.booleans())
     def begin(self, one, two, both):
         for feature in FEATURES:
-            self.world.board.add(feature, f"Feature {feature[1]}", FIRST_TEXT, StatusId("planned"))
+            self.world.board.add(feature, f"Feature {feature[-1]}", FIRST_TEXT, StatusId("planned"))
         self.policies.update({name: [policy] for name, policy in zip(NAMES, (one, two), strict=True)})
         self.do(self.world.begin((one, two)))
         for name in NAMES if both else NAMES[:1]:
-            self.do(self.world.click(name, "f1", "push", jobs_meanwhile=2))
+            self.do(self.world.click(name, FEATURES[0], "push", jobs_meanwhile=2))
         self.settle()
 
     # ---- people at both sides
@@ -127,18 +100,54 @@ class Convergence(RuleBasedStateMachine):
     def edits(self, which, edit, place, other):
         self.edit(which, edit, place, other)
 
+    def ends(self):
+        """Both ends of the first ticket that is there, as places among all items; else of the first feature alone."""
+        found = [each for each in self.items() if each.is_there]
+        ticket = next((each for each in found if each.project), None)
+        if ticket is None:
+            return 0, 0
+        feature = self.oracle._family(Side.TICKET, ticket.id)
+        mine = [at for at, each in enumerate(found) if each.id == feature and not each.project]
+        return (mine or [found.index(ticket)])[0], found.index(ticket)
+
+    @rule(edit=st.sampled_from((*EDITS, "title", "status")), side=st.integers(0, 1), place=places)
+    def one_edit_between_two_rests(self, edit, side, place):
+        """The plainest of all stories, judged most sharply: what is edited alone stays as it was left."""
+        self.settle()
+        self.edit(self.ends()[side], edit, place, place)
+        self.settle()
+
     @rule(
         edit=st.sampled_from(("reword", "new block", "swap blocks", "title", "status")),
         places=st.tuples(*[places] * 4),
+        rested=st.booleans(),
     )
-    def both_sides_edit(self, edit, places):
+    def both_sides_edit(self, edit, places, rested):
         """Before anything of it is carried over."""
-        tickets = [
-            at for at, each in enumerate(each for each in self.items() if each.is_there) if each.project
-        ]
-        self.edit(places[0] % 2, edit, places[0], places[1])
-        for at in tickets[:1]:
-            self.edit(at, edit, places[2], places[3])
+        if rested:
+            self.settle()
+        feature, ticket = self.ends()
+        self.edit(feature, edit, places[0], places[1])
+        self.edit(ticket, edit, places[2], places[3])
+        if rested:
+            self.settle()
+
+    @rule(
+        edit=st.sampled_from(("reword", "new block", "title", "status")),
+        side=st.integers(0, 1),
+        place=places,
+        kind=st.sampled_from(("before write", "after write")),
+    )
+    def somebody_is_faster(self, edit, side, place, kind):
+        """At the side that an edit is being carried to, in the same field."""
+        ends = self.ends()
+
+        async def act():
+            self.edit(ends[1 - side], edit, place + 1, place)
+
+        self.edit(ends[side], edit, place, place)
+        self.world.chaos.lie_in_wait(kind, 0, act)
+        self.notified_and_done()
 
     @rule(
         which=places,
@@ -362,6 +371,7 @@ class Convergence(RuleBasedStateMachine):
             if self.policies:
                 self.settle()
         finally:
+            self.loop.run_until_complete(self.world.aclose())
             self.loop.close()
 
 

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from convergence.people import MARKER, seen, tokens
-from convergence.twins import BOARD_STATUSES, ref_of
+from convergence.twin_world import COLUMNS
+from convergence.twins import BOARD_STATUSES, TRACKER_STATUSES
 from keepstep.app.cells import cell_of
 from keepstep.domain.column import CellState
 from keepstep.domain.events import Act
@@ -51,7 +52,7 @@ class Oracle:
             owner, item = (link.integration_id, link.feature_id), self._item(Side.FEATURE, link.feature_id)
             quiet = item.is_there and link.feature_id not in self.ledger.hidden
             if link.state in STEADY and quiet and owner not in self.world.unheard:
-                shown = self.world.board.cell(f"column-{link.integration_id}", link.feature_id)
+                shown = self.world.board.cell(COLUMNS[link.integration_id], link.feature_id)
                 assert shown == cell_of(self.world.ctx, link), f"{shown} for {link}"
 
     async def check_rest(self):
@@ -161,7 +162,7 @@ class Oracle:
         for name in self.policies:
             for feature, item in self.world.board.items.items():
                 if item.is_there and feature not in self.ledger.hidden:
-                    cell = self.world.board.cell(f"column-{name}", feature)
+                    cell = self.world.board.cell(COLUMNS[name], feature)
                     self._check_cell(cell, owners.get((name, feature)))
 
     def _check_cell(self, cell, link):
@@ -172,12 +173,14 @@ class Oracle:
         else:
             ticket = self.world.tracker.items[link.ticket.id]
             assert cell.state is CellState.CONNECTED, f"{cell} for {link}"
-            assert cell.hover_label == ref_of(ticket).label, f"{cell} for {ticket}"
+            label = self.world.tracker.label_of(ticket)
+            assert cell.hover_label == label, f"{cell} for {ticket}"
             if link.state is LinkState.IN_CONFLICT:
                 assert cell.label == "Decide", f"{cell} for {link}"
                 return
-            assert cell.label.casefold() == ticket.snapshot.status.casefold(), f"{cell} for {ticket}"
-            title = " ".join(f"{ref_of(ticket).label} {ticket.snapshot.title}".split())
+            status = TRACKER_STATUSES[ticket.snapshot.status]
+            assert cell.label.casefold() == status.name.casefold(), f"{cell} for {ticket}"
+            title = " ".join(f"{label} {ticket.snapshot.title}".split())
             assert cell.tooltip.rstrip("…") == title[: len(cell.tooltip.rstrip("…"))], f"{cell} for {ticket}"
 
     # ---- what excuses
@@ -206,4 +209,4 @@ def _is_part(less, more):
 
 
 def all_statuses(side):
-    return tuple(BOARD_STATUSES) if side is Side.FEATURE else ("opened", "doing", "review", "closed")
+    return tuple(BOARD_STATUSES if side is Side.FEATURE else TRACKER_STATUSES)

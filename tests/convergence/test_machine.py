@@ -1,23 +1,35 @@
-"""The machine over the twins.
+"""The machine over the twins, and a shorter run of the same machine over both emulators.
 
-The same 200 examples in every run of the tests; as many new ones as `KEEPSTEP_PROVE` says in `make prove`.
+The same examples in every run of the tests; as many new ones as `KEEPSTEP_PROVE` says in `make prove`.
 """
 
 import os
 
 from hypothesis import HealthCheck, settings
 
+from convergence.emulator_world import EmulatorWorld
 from convergence.machine import Convergence
 
-_EXAMPLES = int(os.environ.get("KEEPSTEP_PROVE", "200"))
+_PROVE = int(os.environ.get("KEEPSTEP_PROVE", "0"))
+
+
+class OverEmulators(Convergence):
+    World = EmulatorWorld
+
+
+def _profile(examples, steps):
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        derandomize=not _PROVE,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+    )
+
 
 TestConvergence = Convergence.TestCase
-TestConvergence.settings = settings(
-    max_examples=_EXAMPLES,
-    stateful_step_count=30,
-    deadline=None,
-    database=None,
-    derandomize="KEEPSTEP_PROVE" not in os.environ,
-    print_blob=False,
-    suppress_health_check=list(HealthCheck),
-)
+TestConvergence.settings = _profile(_PROVE or 300, 30)
+TestOverEmulators = OverEmulators.TestCase
+TestOverEmulators.settings = _profile(_PROVE // 20 or 10, 12)

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from convergence.chaos import Killed
-from convergence.twin_world import TwinWorld
+from convergence.twin_world import COLUMNS, TwinWorld
 from convergence.twins import FIRST_STATUS
 from keepstep.app import links, polling
 from keepstep.domain.column import PROGRESS
@@ -63,7 +63,7 @@ async def test_an_unlink_whose_wake_was_lost_is_found_by_the_sweep():
 async def test_a_cell_whose_feature_is_gone_does_not_stop_the_poll():
     world = await _pushed()
     world.board.add("f2", "Other", "", StatusId("planned"))
-    world.board.set_cell("column-a", "f2", PROGRESS)
+    world.board.set_cell(COLUMNS["a"], "f2", PROGRESS)
     world.board.items["f2"].hidden = True
     await polling.poll(world.ctx, A, Side.FEATURE)
     async with world.storage.begin() as uow:

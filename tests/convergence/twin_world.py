@@ -31,6 +31,8 @@ from keepstep.domain.link import Link
 from keepstep.ports.storage import JournalQuery, LinkQuery
 
 NAMES = ("a", "b")
+COLUMNS = {name: f"c0000000-0000-4000-8000-00000000000{name}" for name in NAMES}
+"""Productboard's ids have this form; so the emulator takes them too."""
 RULES = Rules(public_url="https://keepstep.example", look_up_every=timedelta())
 _TIMED_OUT = Cell(CellState.ERROR, message="The integration did not answer.")
 _ANSWER_SECONDS = 5.0
@@ -63,9 +65,7 @@ class TwinWorld:
         self.queue = []
         """Notifications under way: (side, item id, deleted, delivery id)."""
         self._deliveries = itertools.count(1)
-        self.board = TwinBoard(self.clock, self._told)
-        self.tracker = TwinTracker(self.clock, self._told)
-        self.outside = TwinOutside(self.board, self.tracker, self.chaos, self.clock)
+        self.build_outside()
         self.storage, self.jobs = MemoryStorage(), InlineJobs()
         self.signals = TwinSignals(self)
         self.locks = MemoryLocks("one")
@@ -77,6 +77,14 @@ class TwinWorld:
         self.unheard: set[tuple[str, str]] = set()
         """Cells with a click that got no answer in time, or an error: only a poll can mend what it left."""
         self._owners = {}
+
+    def build_outside(self):
+        self.board = TwinBoard(self.clock, self._told)
+        self.tracker = TwinTracker(self.clock, self._told)
+        self.outside = TwinOutside(self.board, self.tracker, self.chaos, self.clock)
+
+    async def aclose(self):
+        """Nothing here is open."""
 
     def _context(self, locks):
         pages = SignedLinkPages(RULES.public_url, [b"k" * 32])
@@ -91,27 +99,34 @@ class TwinWorld:
 
     async def begin(self, policies):
         """One integration per policy, each with its own column and project, all on the same features."""
-        ref = await self.ctx.vault.put("x" * 20)
+        ref = await self.keep_secrets()
         self.workers[1] = replace(self.workers[1], vault=self.ctx.vault)
         for name, policy in zip(NAMES, policies, strict=True):
-            integration = Integration(
-                id=IntegrationId(name),
-                name=f"Integration {name}",
-                state=IntegrationState.ACTIVE,
-                board=BoardAccount("https://board.example", ref),
-                tracker=TrackerAccount(KIND, "https://tracker.example", ref),
-                project=ProjectRef(f"project-{name}", name),
-                button="Push",
-                policy=policy,
-                board_secret=ref,
-                hook_secret=ref,
-                created_at=self.clock.now(),
-                registrations=Registrations(f"column-{name}", "sub", "hook", RULES.public_url),
-            )
+            integration = self.integration_of(name, policy, ref)
             async with self.storage.begin() as uow:
                 await uow.integrations.add(integration)
                 await polling.schedule_polls(self.ctx, uow, integration)
                 await uow.commit()
+
+    async def keep_secrets(self):
+        """The one that notifications and clicks are signed with."""
+        return await self.ctx.vault.put("x" * 20)
+
+    def integration_of(self, name, policy, ref):
+        return Integration(
+            id=IntegrationId(name),
+            name=f"Integration {name}",
+            state=IntegrationState.ACTIVE,
+            board=BoardAccount("https://board.example", ref),
+            tracker=TrackerAccount(KIND, "https://tracker.example", ref),
+            project=ProjectRef(f"project-{name}", name),
+            button="Push",
+            policy=policy,
+            board_secret=ref,
+            hook_secret=ref,
+            created_at=self.clock.now(),
+            registrations=Registrations(COLUMNS[name], "sub", "hook", RULES.public_url),
+        )
 
     # ---- the service at work
 
@@ -197,14 +212,8 @@ class TwinWorld:
 
     async def click(self, name, feature, trigger, *, jobs_meanwhile=0, late=False):
         """The answer is applied when it arrives, which may be after a PUT that was made since."""
-        column, came = f"column-{name}", self.clock.now()
-        body = {
-            "trigger": f"button.{trigger}",
-            "column": column,
-            "feature": feature,
-            "feature_url": f"https://board.example/{feature}",
-            "actor": "ann",
-        }
+        column, came = COLUMNS[name], self.clock.now()
+        body = self.click_body(column, feature, trigger)
         answered = []
         give_up = came + timedelta(seconds=_ANSWER_SECONDS)
         self.clock.at(give_up, lambda: answered or self.board.set_cell(column, feature, _TIMED_OUT))
@@ -223,6 +232,15 @@ class TwinWorld:
             self.clock.at(arrives, lambda: self.board.set_cell(column, feature, cell))
         else:
             self.board.set_cell(column, feature, cell)
+
+    def click_body(self, column, feature, trigger):
+        return {
+            "trigger": f"button.{trigger}",
+            "column": column,
+            "feature": feature,
+            "feature_url": f"https://board.example/{feature}",
+            "actor": "ann",
+        }
 
     # ---- what is stored
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from keepstep.domain.column import INITIAL, CellState
 from keepstep.domain.feature import Feature, FeatureStatus
 from keepstep.domain.fields import Field, Side, Snapshot
+from keepstep.domain.ids import StatusId
 from keepstep.domain.ticket import StatusCategory, Ticket, TicketRef, TicketStatus
 from keepstep.ports.errors import NotThereError
 
@@ -24,11 +25,12 @@ BOARD_STATUSES = {
     "odd": "Odd",
 }
 TRACKER_STATUSES = {
-    "opened": StatusCategory.TODO,
-    "doing": StatusCategory.DOING,
-    "review": StatusCategory.DOING,
-    "closed": StatusCategory.DONE,
+    "opened": TicketStatus(StatusId("opened"), "Open", StatusCategory.TODO),
+    "label:doing": TicketStatus(StatusId("label:doing"), "doing", StatusCategory.DOING),
+    "label:review": TicketStatus(StatusId("label:review"), "review", StatusCategory.DOING),
+    "closed": TicketStatus(StatusId("closed"), "Closed", StatusCategory.DONE),
 }
+"""Named as GitLab's with two labels that mean a status, so that the machine goes over its emulator too."""
 FIRST_STATUS = "opened"
 _LONGEST_TEXT = 10_000
 """No person of the machine writes as much; a text that is merged with itself again and again gets there soon."""
@@ -167,13 +169,15 @@ class TwinTracker(Twin):
             and marker in each.snapshot.description
         ]
 
+    def label_of(self, item: Item) -> str:
+        return f"#{item.id}"
+
     def ticket(self, item: Item) -> Ticket:
-        status = item.snapshot.status
         return Ticket(
             ref=ref_of(item),
             title=item.snapshot.title,
             description=item.snapshot.description,
-            status=TicketStatus(status, status.title(), TRACKER_STATUSES[status]),
+            status=TRACKER_STATUSES[item.snapshot.status],
             updated_at=item.updated_at,
         )
 
