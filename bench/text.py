@@ -8,6 +8,7 @@ import gc
 import statistics
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,10 @@ from keepstep.domain.rules import DescriptionRule, field_rules
 _CORPUS = Path(__file__).parent.parent / "tests" / "unit" / "text" / "corpus"
 _BOARD, _TICKET = ProductboardHtml(), Markdown(GITLAB)
 _SMALL, _MIDDLE, _LARGE = 20_000, 50_000, 500_000
-_TURNS = {_SMALL: 9, _MIDDLE: 3, _LARGE: 1}
+_TURNS = {_SMALL: 15, _MIDDLE: 5, _LARGE: 3}
 _PLAN_AIM, _GROWTH_AIM = 4.0, 15.0
+_MEMORY_AIM = 100.0
+"""Bytes for each character of both sides' texts together, at the worst moment of a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,38 @@ def _growth(name: str, middle: _Measured, large: _Measured) -> Figure:
     return Figure(name, shown, f"<= {_GROWTH_AIM:g} times", times <= _GROWTH_AIM, {"times": times})
 
 
+def _memory() -> list[Figure]:
+    """What one plan with edits on both sides needs at most, and what of it the process keeps for the next."""
+    sample = _Sample.of(_LARGE)
+    base, now = sample.base, sample.now(feature=True, ticket=True)
+    characters = len(sample.html) + len(sample.markdown)
+    remembered.forget()
+    gc.collect()
+    tracemalloc.start()
+    _plan(base, now)
+    peak = tracemalloc.get_traced_memory()[1]
+    gc.collect()
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    each = peak / characters
+    return [
+        Figure(
+            "plan, both: at most",
+            f"{peak / 1e6:.0f} MB, {each:.0f} bytes a character of both texts",
+            f"<= {_MEMORY_AIM:g} bytes",
+            each <= _MEMORY_AIM,
+            {"unit": "bytes", "values": [peak]},
+        ),
+        Figure(
+            "plan, both: kept for the next",
+            f"{kept / 1e6:.0f} MB",
+            "",
+            None,
+            {"unit": "bytes", "values": [kept]},
+        ),
+    ]
+
+
 def measured_figures() -> dict[str, list[Figure]]:
     """By heading."""
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -155,6 +190,7 @@ def measured_figures() -> dict[str, list[Figure]]:
     return {
         f"A description of {_SMALL // 1000} kB, in parses by markdown-it-py (CommonMark, tables, strikethrough)": small,
         f"From {_MIDDLE // 1000} kB to {_LARGE // 1000} kB": grown,
+        f"Memory for a description of {_LARGE // 1000} kB": _memory(),
     }
 
 
