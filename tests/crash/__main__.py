@@ -29,7 +29,7 @@ def main():
         points = chosen([each for each in recorded if asked.only in str(each)], asked.sample, asked.seed)
         broken = survive_all(site, _in_time(points, asked.seconds), say)
         tried = _in_time.tried or len(points)
-    say(f"crash points: {tried - len(broken)} of {tried} survived")
+    say(f"crash points: {max(0, tried - len(broken))} of {tried} survived")
     return 1 if broken else 0
 
 
