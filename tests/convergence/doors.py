@@ -115,6 +115,19 @@ class Reads:
             if changes.get(name.value) is not None and unseen and waited <= _LONGEST_GAP_SECONDS:
                 self.gaps.append((self._twin.side, item_id, name, value))
 
+    def ignoring(self, item_id, changes, last):
+        """A write that is not carried out, while a person changes the same field: as if she had replaced our value.
+
+        From outside nobody can tell the two apart; what our write carried over may be lost by it.
+        """
+        item = self._twin.items.get(item_id)
+        if item is None or last is None:
+            return
+        for name, value in values_of(item.snapshot).items():
+            wanted = changes.get(name.value)
+            if wanted is not None and value != last.snapshot.value(name):
+                self.gaps.append((self._twin.side, item_id, name, wanted))
+
 
 class DoorsOfBoard:
     """Implements Workspace, Features, Columns and Subscriptions of one workspace."""
@@ -146,7 +159,10 @@ class DoorsOfBoard:
             self._reads.writing(feature, wanted, last, began)
             self._twin.put(feature, **wanted)
 
-        await self._chaos.call("board write", write, write=True, ignored=_always(None))
+        async def ignore():
+            self._reads.ignoring(feature, wanted, last)
+
+        await self._chaos.call("board write", write, write=True, ignored=ignore)
 
     async def iter_changed(self, kind, since):
         async def fetch():
@@ -236,7 +252,11 @@ class DoorsOfTracker:
             self._twin.put(ref.id, **wanted)
             return await show()
 
-        return await self._chaos.call("tracker write", write, write=True, ignored=show)
+        async def ignore():
+            self._reads.ignoring(ref.id, wanted, last)
+            return await show()
+
+        return await self._chaos.call("tracker write", write, write=True, ignored=ignore)
 
     async def ensure_marks(self, ref, marker, link_back):
         """The footer is the only mark here."""

@@ -36,7 +36,10 @@ class ThroughBoard(DoorsOfBoard):
             self._reads.writing(feature, _values(changes), last, began)
             await self._real.features.write_feature(feature, changes)
 
-        await self._chaos.call("board write", write, write=True, ignored=_nothing)
+        async def ignore():
+            self._reads.ignoring(feature, _values(changes), last)
+
+        await self._chaos.call("board write", write, write=True, ignored=ignore)
 
     async def iter_changed(self, kind, since):
         async def fetch():
@@ -106,8 +109,9 @@ class ThroughTracker(DoorsOfTracker):
     async def write_ticket(self, ref, changes):
         last, began = self._reads.last(ref.id), self._chaos.clock.now()
 
-        async def show():
+        async def ignore():
             self._twin.get(ref.id)
+            self._reads.ignoring(ref.id, _values(changes), last)
             return self._reads.serve(ref.id, await self._real.tickets.fetch_ticket(ref))
 
         async def write():
@@ -115,7 +119,7 @@ class ThroughTracker(DoorsOfTracker):
             self._reads.writing(ref.id, _values(changes), last, began)
             return self._reads.serve(ref.id, await self._real.tickets.write_ticket(ref, changes))
 
-        return await self._chaos.call("tracker write", write, write=True, ignored=show)
+        return await self._chaos.call("tracker write", write, write=True, ignored=ignore)
 
     async def ensure_marks(self, ref, marker, link_back):
         await self._real.tickets.ensure_marks(ref, marker, link_back)
@@ -171,7 +175,3 @@ def _in_sight(twin, found, id_of):
 
 def _values(changes):
     return {"title": changes.title, "description": changes.description, "status": changes.status}
-
-
-async def _nothing():
-    return None
