@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove crash crash-points mutants text-table test-redmine bench fmt lint types imports lock clean
+.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove crash crash-points chaos mutants text-table test-redmine bench fmt lint types imports lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,8 +35,8 @@ dev-init: $(VENV)/.dev ## the same, with tests and linters
 demo: $(VENV)/.runtime ## run the service and both emulators on this machine
 	@exec $(BIN)/keepstep demo
 
-test: $(VENV)/.dev ## run every test, two files at a time
-	$(BIN)/pytest -n 2 --dist loadfile
+test: $(VENV)/.dev ## run every test but those on a real Redmine, two files at a time
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not redmine'
 
 unit: $(VENV)/.dev ## the fast tests: rules, text, use cases in memory
 	$(BIN)/pytest -q tests/unit tests/architecture
@@ -61,13 +61,16 @@ prove: $(VENV)/.dev ## look for a way to break convergence in 2,000 new examples
 
 test-redmine: $(VENV)/.dev ## adapter, main job and browser on a real Redmine (INSTALL=1 installs Debian's first, as root)
 	tests/install_redmine.sh
-	$(BIN)/pytest -q tests/contract/test_tracker_redmine.py tests/functional/test_main_job_redmine.py tests/browser/test_redmine.py
+	$(BIN)/pytest -n 2 --dist loadfile -m redmine tests/contract tests/functional tests/browser
 
 crash: $(VENV)/.dev ## end the service at every point where it may die, and see what it makes of it
 	PYTHONPATH=tests $(BIN)/python -m crash
 
 crash-points: $(VENV)/.dev ## write the list of those points anew
 	PYTHONPATH=tests $(BIN)/python -m crash --renew
+
+chaos: $(VENV)/.dev ## CHAOS_S seconds of faults, kills and edits over CHAOS_LINKS Links, then a verdict
+	@$(BIN)/python -m chaos
 
 mutants: $(VENV)/.dev ## put deliberate bugs in and see whether the machine finds each of them
 	$(BIN)/python -m mutants
@@ -95,7 +98,7 @@ imports: $(VENV)/.dev ## the layers hold
 
 lock: ## resolve the dependencies anew (needs uv); releases of the last week are left out
 	for part in build:runtime dev:dev; do \
-	  uv pip compile pyproject.toml --group $${part%%:*} --universal --python-version 3.11 --generate-hashes \
+	  uv pip compile pyproject.toml --group $${part%%:*} --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	    --exclude-newer "$$(date -u -d '7 days ago' +%Y-%m-%d)" --no-header --output-file requirements/$${part##*:}.txt; \
 	done
 

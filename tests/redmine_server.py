@@ -110,7 +110,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 def _prepared() -> Path:
     version = (SHARE / "lib/redmine/version.rb").read_bytes()
-    key = hashlib.sha256(version + _SEED.encode()).hexdigest()[:12]
+    key = hashlib.sha256(version + _SEED.encode() + Path(__file__).read_bytes()).hexdigest()[:12]
     folder = BUILD / key
     if (folder / "ready").exists():
         return folder
@@ -125,6 +125,7 @@ def _prepared() -> Path:
         (place / "database.yml").unlink(missing_ok=True)
         (place / "database.yml").write_text(database)
     (instance / "config" / "secret_key.txt").write_text(_SECRET)
+    (app / "config" / "additional_environment.rb").write_text("config.public_file_server.enabled = true\n")
     (folder / "seed.rb").write_text(_SEED)
     for command in (
         ["rake", "db:migrate"],
@@ -154,7 +155,6 @@ def _environment(database: Path | None = None) -> dict[str, str]:
         "REDMINE_LANG": "en",
         "SECRET_KEY_BASE": _SECRET,
         "RUBYOPT": "-W0",
-        "RAILS_SERVE_STATIC_FILES": "1",
     }
 
 

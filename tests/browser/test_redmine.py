@@ -16,6 +16,7 @@ NAME = "Redmine alpha"
 FEATURE = "Faster CSV export"
 
 pytestmark = [
+    pytest.mark.redmine,
     pytest.mark.browser,
     pytest.mark.acceptance,
     pytest.mark.timeout(240),

@@ -13,6 +13,8 @@ from redmine_server import ADMIN, BOT, FIELD, READER, RedmineServer
 
 HIDDEN_STATUS = "Rejected"
 
+pytestmark = pytest.mark.redmine
+
 
 class World:
     def __init__(self, server: RedmineServer, outside: OutsideWorld) -> None:

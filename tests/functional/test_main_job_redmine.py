@@ -14,6 +14,8 @@ from redmine_server import BOT, FIELD
 TO_TICKET = {"Planned": "New", "In progress": "In Progress", "Released": "Closed", "New idea": "Rejected"}
 TO_FEATURE = {"New": "Planned", "In Progress": "In progress", "Resolved": "In progress", "Closed": "Released"}
 
+pytestmark = pytest.mark.redmine
+
 
 class Town:
     """The world with the real Redmine in it. It calls nobody, so changes there are found by looking."""
