@@ -1,5 +1,9 @@
-"""Both sides of a Link as text, and what the pure core plans for them."""
+"""Both sides of a Link as text, and what the pure core plans for them.
 
+`KEEPSTEP_DOMAIN_EXAMPLES` tries the laws on more examples.
+"""
+
+import os
 from dataclasses import dataclass
 
 from hypothesis import HealthCheck, settings
@@ -19,7 +23,11 @@ BOARD, TICKET = ProductboardHtml(), Markdown(GITLAB)
 MARKER = "keepstep" + "0" * 32
 FOOTER = footer_blocks("https://pb.example/f/1", "https://keepstep.example/links/1", MARKER)
 
-some = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(
+    max_examples=int(os.environ.get("KEEPSTEP_DOMAIN_EXAMPLES", "40")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 def html_of(markdown):
