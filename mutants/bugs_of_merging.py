@@ -51,6 +51,7 @@ def compare_raw_text() -> None:
     DescriptionRule.same = lambda self, side, one, other: one == other  # noqa: ARG005
 
     def anew(self: DescriptionRule, source: Side, value: str, onto: str) -> str:
+        del onto
         body = fresh(self.body(source, value))
         return self.feature_text.write(body) if source is Side.TICKET else self.ticket(body, "")
 

@@ -60,8 +60,10 @@ def put_before_the_answer() -> None:
     async def now(*_: Any) -> datetime | None:
         return None
 
-    for module in (cells, detach, failures, sync):
-        module.quiet_at = now
+    cells.quiet_at = now
+    detach.quiet_at = now
+    failures.quiet_at = now
+    sync.quiet_at = now
 
     async def never(*_: Any) -> None:
         return None
