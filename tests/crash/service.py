@@ -7,7 +7,7 @@ over every wait.
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -45,6 +45,7 @@ from keepstep.web.hooks import router as hooks
 
 _KEYS = "crash:" + "a2V5IG9mIHRoZSBjcmFzaCB0ZXN0cywgMzIgYnl0ZXM="
 _NEVER = timedelta(days=36_500)
+_SEEN_AGAIN = timedelta(seconds=30)  # less than a page of what a run leaves
 _ROUNDS = 60
 _LOOK_SECONDS = 0.0005
 _TAKE = """
@@ -206,8 +207,6 @@ class Service:
                 poll_every=_NEVER,
                 look_up_every=_NEVER,
                 look_after_every=_NEVER,
-                # The marks are of a clock that has jumped, what the emulators tell is not.
-                poll_overlap=self.clock.ahead + timedelta(minutes=5),
                 # Always in force, so that it does not depend on the jump before.
                 burst_pause=timedelta(hours=1),
                 settle_scale=0.1,
@@ -302,11 +301,14 @@ class Service:
         await self.poll()
 
     async def poll(self):
+        # The marks are of a clock that has jumped, what the emulators tell is not.
+        rules = replace(self.ctx.rules, poll_overlap=self.clock.ahead + _SEEN_AGAIN)
+        ctx = replace(self.ctx, rules=rules)
         async with self.turn:
             for each in await self.integrations():
                 if each.state is IntegrationState.ACTIVE:
                     for side in Side:
-                        await polling.poll(self.ctx, each.id, side)
+                        await polling.poll(ctx, each.id, side)
 
     async def integrations(self):
         async with self.ctx.storage.begin() as uow:
