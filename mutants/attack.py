@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
 _TESTS = Path(__file__).parents[1] / "tests"
@@ -50,7 +51,9 @@ def attack(seed: int, examples: int, steps: int) -> Attack:
     )
     try:
         run_state_machine_as_test(Counted, settings=profile)
-    except AssertionError as error:
+    except HypothesisException:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the machine stumbles over is a find
         sentence = str(error).split("\n")[0][:_SENTENCE]
         return Attack(seed, found=True, examples=count, seconds=time.monotonic() - began, sentence=sentence)
     return Attack(seed, found=False, examples=count, seconds=time.monotonic() - began)

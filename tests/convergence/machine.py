@@ -3,21 +3,23 @@
 import asyncio
 import contextlib
 import itertools
+from datetime import timedelta
 
 from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from convergence.chaos import FAULTS, Killed
+from convergence.choices import edited_field
 from convergence.ledger import Ledger
-from convergence.oracle import Oracle, all_statuses
-from convergence.people import EDITS, Hand, edited
+from convergence.oracle import Oracle
+from convergence.people import EDITS, Hand
 from convergence.policies import both_ways, policies
 from convergence.twin_world import NAMES, TwinWorld
 from keepstep.app import links as people_links
 from keepstep.domain.errors import KeepstepError
 from keepstep.domain.events import Act
-from keepstep.domain.fields import Field, Side
+from keepstep.domain.fields import Side
 from keepstep.domain.ids import StatusId
 from keepstep.domain.link import LinkState
 
@@ -80,7 +82,7 @@ class Convergence(RuleBasedStateMachine):
         twin = self.world.tracker if item.project else self.world.board
         feature = self.oracle._family(side, item.id)
         hand = Hand(place, other, tuple(f"w{next(self.words)}" for _ in range(3)))
-        name, value = _edited(side, item, edit, hand)
+        name, value = edited_field(side, item, edit, hand)
         before = item.snapshot.value(name)
         if value == before:
             return
@@ -110,12 +112,19 @@ class Convergence(RuleBasedStateMachine):
         mine = [at for at, each in enumerate(found) if each.id == feature and not each.project]
         return (mine or [found.index(ticket)])[0], found.index(ticket)
 
-    @rule(edit=st.sampled_from((*EDITS, "title", "status")), side=st.integers(0, 1), place=places)
+    @rule(
+        edit=st.sampled_from((*EDITS, "title", "status", "status", "reformat", "strike")),
+        side=st.integers(0, 1),
+        place=places,
+    )
     def one_edit_between_two_rests(self, edit, side, place):
         """The plainest of all stories, judged most sharply: what is edited alone stays as it was left."""
         self.settle()
+        restless, written = set(self.ledger.restless), len(self.world.chaos.writes)
         self.edit(self.ends()[side], edit, place, place)
         self.settle()
+        needless = [each for each in self.world.chaos.writes[written:] if each.endswith(" write")]
+        assert edit != "reformat" or restless or not needless, f"Only the notation changed: {needless}"
 
     @rule(
         edit=st.sampled_from(("reword", "new block", "swap blocks", "title", "status")),
@@ -255,7 +264,7 @@ class Convergence(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from((0, 9)))
     def the_search_lags(self, seconds):
-        self.world.tracker.search_lag = seconds * self.world.tracker.search_lag.resolution * 1_000_000
+        self.world.tracker.search_lag = timedelta(seconds=seconds)
 
     # ---- people in the column and in Keepstep
 
@@ -269,6 +278,22 @@ class Convergence(RuleBasedStateMachine):
     def clicks(self, name, feature, trigger, jobs, late):
         self._click_began(feature)
         self.do(self.world.click(name, feature, trigger, jobs_meanwhile=jobs, late=late))
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        feature=st.sampled_from(FEATURES),
+        fault=st.sampled_from(("drop answer", "die after", "late", "time-out")),
+        lag=st.sampled_from((0, 9)),
+        again=st.sampled_from(("push", "dismiss", "nothing")),
+    )
+    def a_push_goes_badly(self, name, feature, fault, lag, again):
+        """Its create first of all; then whoever clicked does not wait."""
+        self.the_search_lags(lag)
+        self.world.chaos.lie_in_wait(fault, 0)
+        self.clicks(name, feature, "push", 1, late=False)
+        self.do(self.world.rescue())
+        if again != "nothing":
+            self.clicks(name, feature, again, 1, late=False)
 
     @rule(
         after=soon, feature=st.sampled_from(FEATURES), trigger=st.sampled_from(("push", "unlink", "dismiss"))
@@ -373,18 +398,3 @@ class Convergence(RuleBasedStateMachine):
         finally:
             self.loop.run_until_complete(self.world.aclose())
             self.loop.close()
-
-
-def _edited(side, item, edit, hand):
-    snapshot = item.snapshot
-    match edit:
-        case "title":
-            kept = f"{snapshot.title} " if hand.place % 2 and len(snapshot.title) < 150 else "Title "
-            return Field.TITLE, f"{kept}{hand.words[0]}"
-        case "status":
-            known = all_statuses(side)
-            return Field.STATUS, known[hand.place % len(known)]
-        case "restore":
-            older = item.history[hand.place % len(item.history)] if item.history else snapshot
-            return Field.DESCRIPTION, older.description
-    return Field.DESCRIPTION, edited(side, snapshot.description, edit, hand)

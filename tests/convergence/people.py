@@ -76,7 +76,7 @@ def edited(side: Side, text: str, edit: str, hand: Hand) -> str:
 def new_block(side: Side, hand: Hand) -> str:
     one, two, three = hand.words
     html = side is Side.FEATURE
-    match hand.other % 5:
+    match hand.other % 6:
         case 0:
             return f"<p>{one} {two} {three}</p>" if html else f"{one} {two} {three}"
         case 1:
@@ -88,8 +88,10 @@ def new_block(side: Side, hand: Hand) -> str:
             boxes = "".join(f'<li data-checked="false"><p>{word}</p></li>' for word in hand.words)
             checklist = f'<ul data-type="checklist">{boxes}</ul>'
             return checklist if html else "\n".join(f"- [ ] {word}" for word in hand.words)
-        case _:
+        case 4:
             return f"<pre>{one}\n{two}</pre>" if html else f"```\n{one}\n{two}\n```"
+        case _:
+            return f"<p>{one} <s>{two}</s> {three}</p>" if html else f"{one} ~~{two}~~ {three}"
 
 
 def _at_a_word(side, text, blocks, own, edit, hand):
@@ -214,6 +216,8 @@ def _plain(html):
 
 
 def _lines(block):
+    if _RULE.match(block):
+        return ["---"]
     if block.startswith("```"):
         return [f"    {line}" for line in block.split("\n")[1:-1] if line.strip()]
     text = re.sub(r"~~(.*?)~~", r"\1", block)
