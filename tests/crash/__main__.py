@@ -1,10 +1,20 @@
-"""`python -m crash [--renew] [--sample N] [--seed S] [--only TEXT]`, with `tests` on the path."""
+"""`python -m crash [--renew] [--sample N] [--twice N] [--seed S] [--only TEXT]`, with `tests` on the path."""
 
 import argparse
 import sys
 import time
 
-from crash.runs import RENEW, chosen, listed, open_crash_site, record, say, survive_all, write_list
+from crash.runs import (
+    RENEW,
+    chosen,
+    ended_twice,
+    listed,
+    open_crash_site,
+    record,
+    say,
+    survive_all,
+    write_list,
+)
 
 
 def main():
@@ -14,6 +24,7 @@ def main():
     )
     parser.add_argument("--sample", type=int, default=0, help="so many points; default: all")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--twice", type=int, default=60, help="so many more, ended in their recovery as well")
     parser.add_argument("--only", default="", help="points with this text in them")
     parser.add_argument("--seconds", type=float, default=0, help="begin no further point after so long")
     asked = parser.parse_args()
@@ -26,7 +37,10 @@ def main():
         if recorded != listed():
             say(f"The list of crash points is old: run `{RENEW}` and look at what changed.")
             return 1
-        points = chosen([each for each in recorded if asked.only in str(each)], asked.sample, asked.seed)
+        wanted = [each for each in recorded if asked.only in str(each)]
+        points = chosen(wanted, asked.sample, asked.seed)
+        if asked.twice:
+            points = points + ended_twice(wanted, asked.twice, asked.seed)
         broken = survive_all(site, _in_time(points, asked.seconds), say)
         tried = _in_time.tried or len(points)
     say(f"crash points: {max(0, tried - len(broken))} of {tried} survived")

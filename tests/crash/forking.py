@@ -19,6 +19,8 @@ from crash.actions import Actions
 from crash.service import Addresses, Service, new_app
 
 _FOLDED = 2000
+_AGAIN = 1
+"""Where the memory that outlives a process keeps the point of the next one; before it stands the time."""
 
 
 def main():
@@ -50,11 +52,21 @@ def _be_a_service(addresses, at, app):
 
 async def _serve(addresses, at, app):
     async with Service(addresses, at).open(app) as service:
-        await service.recover()
+        await _recover(service, at)
         writes = await service.writes_at_rest()
         _say({"recovered": True, "left": await service.left(), "writes": writes, "crashes": service.crashes})
         while (order := await asyncio.to_thread(_hear)) is not None:
+            at[_AGAIN] = order.pop("again", 0)
             await _carry_out(service, **order)
+
+
+async def _recover(service, at):
+    """The process before may have said at which point this one ends as well; the one after it is left in peace."""
+    target, at[_AGAIN] = int(at[_AGAIN]), 0
+    if target:
+        service.points.start(target)
+    await service.recover()
+    service.points.stop()
 
 
 async def _carry_out(service, action, values, *, count, target=0):

@@ -6,7 +6,7 @@ import random
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from acceptance.processes import temporary_folder
@@ -16,6 +16,8 @@ from keepstep.adapters.postgres.embedded import embedded_postgres
 
 LIST = Path(__file__).with_name("points.txt")
 RENEW = "make crash-points"
+_RECOVERY = 90
+"""About as many points has one; the polls at its end are the same for all."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,12 @@ class Point:
     scenario: str
     number: int
     what: str
+    again: int = 0
+    """The point of the recovery at which that is ended as well."""
 
     def __str__(self):
-        return f"{self.scenario} {self.number:03} {self.what}"
+        once = f"{self.scenario} {self.number:03} {self.what}"
+        return f"{once}, and {self.again:03} of the recovery" if self.again else once
 
 
 def listed():
@@ -56,16 +61,25 @@ def chosen(points, count, seed):
     if not count or count >= len(points):
         return points
     dice = random.Random(seed)
-    one_each = [dice.choice([each for each in points if each.scenario == name]) for name in SCENARIOS]
+    names = dict.fromkeys(each.scenario for each in points)
+    one_each = [dice.choice([each for each in points if each.scenario == name]) for name in names]
     rest = [each for each in points if each not in one_each]
     picked = {*one_each, *dice.sample(rest, max(0, count - len(one_each)))}
     return [each for each in points if each in picked]
 
 
+def ended_twice(points, count, seed):
+    """So many of them, each with a point of its recovery. Not every recovery is so long; then it is ended once."""
+    dice = random.Random(f"twice {seed}")
+    return [
+        replace(each, again=dice.randint(1, _RECOVERY)) for each in chosen(points, count, f"twice {seed}")
+    ]
+
+
 def survive(site, point):
     """Raises AssertionError, saying what broke."""
     scenario = SCENARIOS[point.scenario](site)
-    found = site.crash(scenario.action, point.number, **scenario.values())
+    found = site.crash(scenario.action, point.number, point.again, **scenario.values())
     assert "recovered" in found, f"no recovery: {found}"
     assert not found["crashes"], f"jobs met defects: {found['crashes']}"
     assert not found["left"], f"not done: {found['left']}"

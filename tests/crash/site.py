@@ -95,11 +95,15 @@ class CrashSite:
         assert not told["strays"], f"Past the points goes: {told['strays']}"
         return told["done"]
 
-    def crash(self, action, target, **values):
-        """Ended at that point and started again; what the new process found and did."""
-        told = self._order(action, values, count=True, target=target)
+    def crash(self, action, target, again=0, **values):
+        """Ended at that point and started again; what the new process found and did.
+
+        `again`: the point of its recovery at which that one ends as well, if it has so many.
+        """
+        told = self._order(action, values, count=True, target=target, again=again)
         assert told == {"ended": ENDED_BY_A_POINT}, f"The process did not end at point {target}: {told}"
-        return self.heard()
+        told = self.heard()
+        return self.heard() if again and told == {"ended": ENDED_BY_A_POINT} else told
 
     def _order(self, action, values, **more):
         self._service.stdin.write(json.dumps({"action": action, "values": values, **more}) + "\n")

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from acceptance.processes import temporary_folder
-from crash.runs import RENEW, chosen, listed, record, survive, survive_all
+from crash.runs import RENEW, chosen, ended_twice, listed, record, survive, survive_all
 from crash.scenarios import SCENARIOS
 from crash.seams import Points, inside, watched_for_strays
 from crash.site import CrashSite
@@ -14,7 +14,7 @@ from keepstep.app.context import Context
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(280)]
 
-_SAMPLE, _SEED = 28, 20
+_SAMPLE, _SEED = 24, 20
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,10 @@ def test_the_service_survives_its_end_at_a_sample_of_the_points(site):
     broken = survive_all(site, points, print)
     print(f"crash points: {len(points) - len(broken)} of {len(points)} survived")
     assert not broken
+
+
+def test_the_service_survives_an_end_in_the_recovery_as_well(site):
+    assert not survive_all(site, ended_twice(listed(), len(SCENARIOS), _SEED), print)
 
 
 def test_a_point_that_is_never_reached_is_told(site):
