@@ -14,7 +14,7 @@ from keepstep.app.context import Context
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(280)]
 
-_SAMPLE, _SEED = 24, 20
+_SAMPLE, _SEED = 14, 20
 
 
 @pytest.fixture(scope="module")
