@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from keepstep.adapters.trackers import TrackerAdapter
 from keepstep.adapters.trackers.github import GITHUB
 from keepstep.adapters.trackers.gitlab import GITLAB, GITTAB
+from keepstep.adapters.trackers.jira import JIRA
 from keepstep.adapters.trackers.linear import LINEAR
 from keepstep.adapters.trackers.redmine import REDMINE
 
@@ -13,6 +14,7 @@ _BUILT_IN = (
     GITHUB,
     GITLAB,
     GITTAB,
+    JIRA,
     LINEAR,
     REDMINE,
 )
