@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from hypothesis import event
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import initialize, rule
 
 from convergence.chaos import FAULTS, Killed
 from convergence.choices import edited_field
@@ -15,6 +15,7 @@ from convergence.ledger import Ledger
 from convergence.oracle import Oracle
 from convergence.people import EDITS, Hand
 from convergence.policies import both_ways, policies
+from convergence.stories import FEATURES, Stories
 from convergence.twin_world import NAMES, TwinWorld
 from keepstep.app import links as people_links
 from keepstep.domain.errors import KeepstepError
@@ -23,14 +24,13 @@ from keepstep.domain.fields import Side
 from keepstep.domain.ids import StatusId
 from keepstep.domain.link import LinkState
 
-FEATURES = tuple(f"f0000000-0000-4000-8000-00000000000{at}" for at in (1, 2))
 FIRST_TEXT = "<h2>w1 w2</h2><p>w3 w4 w5</p><p>w6 w7</p><ul><li>w8</li><li>w9</li></ul>"
 
 places = st.integers(0, 7)
 soon = st.integers(0, 6)
 
 
-class Convergence(RuleBasedStateMachine):
+class Convergence(Stories):
     World = TwinWorld
 
     def __init__(self):
@@ -101,62 +101,6 @@ class Convergence(RuleBasedStateMachine):
     )
     def edits(self, which, edit, place, other):
         self.edit(which, edit, place, other)
-
-    def ends(self):
-        """Both ends of the first ticket that is there, as places among all items; else of the first feature alone."""
-        found = [each for each in self.items() if each.is_there]
-        ticket = next((each for each in found if each.project), None)
-        if ticket is None:
-            return 0, 0
-        feature = self.oracle._family(Side.TICKET, ticket.id)
-        mine = [at for at, each in enumerate(found) if each.id == feature and not each.project]
-        return (mine or [found.index(ticket)])[0], found.index(ticket)
-
-    @rule(
-        edit=st.sampled_from((*EDITS, "title", "status", "status", "reformat", "strike")),
-        side=st.integers(0, 1),
-        place=places,
-    )
-    def one_edit_between_two_rests(self, edit, side, place):
-        """The plainest of all stories, judged most sharply: what is edited alone stays as it was left."""
-        self.settle()
-        restless, written = set(self.ledger.restless), len(self.world.chaos.writes)
-        self.edit(self.ends()[side], edit, place, place)
-        self.settle()
-        needless = [each for each in self.world.chaos.writes[written:] if each.endswith(" write")]
-        assert edit != "reformat" or restless or not needless, f"Only the notation changed: {needless}"
-
-    @rule(
-        edit=st.sampled_from(("reword", "new block", "swap blocks", "title", "status")),
-        places=st.tuples(*[places] * 4),
-        rested=st.booleans(),
-    )
-    def both_sides_edit(self, edit, places, rested):
-        """Before anything of it is carried over."""
-        if rested:
-            self.settle()
-        feature, ticket = self.ends()
-        self.edit(feature, edit, places[0], places[1])
-        self.edit(ticket, edit, places[2], places[3])
-        if rested:
-            self.settle()
-
-    @rule(
-        edit=st.sampled_from(("reword", "new block", "title", "status")),
-        side=st.integers(0, 1),
-        place=places,
-        kind=st.sampled_from(("before write", "after write")),
-    )
-    def somebody_is_faster(self, edit, side, place, kind):
-        """At the side that an edit is being carried to, in the same field."""
-        ends = self.ends()
-
-        async def act():
-            self.edit(ends[1 - side], edit, place + 1, place)
-
-        self.edit(ends[side], edit, place, place)
-        self.world.chaos.lie_in_wait(kind, 0, act)
-        self.notified_and_done()
 
     @rule(
         which=places,
@@ -278,22 +222,6 @@ class Convergence(RuleBasedStateMachine):
     def clicks(self, name, feature, trigger, jobs, late):
         self._click_began(feature)
         self.do(self.world.click(name, feature, trigger, jobs_meanwhile=jobs, late=late))
-
-    @rule(
-        name=st.sampled_from(NAMES),
-        feature=st.sampled_from(FEATURES),
-        fault=st.sampled_from(("drop answer", "die after", "late", "time-out")),
-        lag=st.sampled_from((0, 9)),
-        again=st.sampled_from(("push", "dismiss", "nothing")),
-    )
-    def a_push_goes_badly(self, name, feature, fault, lag, again):
-        """Its create first of all; then whoever clicked does not wait."""
-        self.the_search_lags(lag)
-        self.world.chaos.lie_in_wait(fault, 0)
-        self.clicks(name, feature, "push", 1, late=False)
-        self.do(self.world.rescue())
-        if again != "nothing":
-            self.clicks(name, feature, again, 1, late=False)
 
     @rule(
         after=soon, feature=st.sampled_from(FEATURES), trigger=st.sampled_from(("push", "unlink", "dismiss"))

@@ -20,6 +20,7 @@ EDITS = (
     "reword",
     "more words",
     "new block",
+    "struck block",
     "delete block",
     "swap blocks",
     "tick",
@@ -53,8 +54,8 @@ def edited(side: Side, text: str, edit: str, hand: Hand) -> str:
     match edit:
         case "reword" | "more words" | "bold" | "strike":
             return _at_a_word(side, text, blocks, own, edit, hand)
-        case "new block":
-            block = new_block(side, hand)
+        case "new block" | "struck block":
+            block = new_block(side, hand) if edit == "new block" else struck_block(side, hand)
             last = own[-1] + 1 if own else 0
             blocks.insert(min(hand.place % (len(own) + 1), last), block)
         case "delete block" if own:
@@ -76,7 +77,7 @@ def edited(side: Side, text: str, edit: str, hand: Hand) -> str:
 def new_block(side: Side, hand: Hand) -> str:
     one, two, three = hand.words
     html = side is Side.FEATURE
-    match hand.other % 6:
+    match hand.other % 5:
         case 0:
             return f"<p>{one} {two} {three}</p>" if html else f"{one} {two} {three}"
         case 1:
@@ -88,10 +89,14 @@ def new_block(side: Side, hand: Hand) -> str:
             boxes = "".join(f'<li data-checked="false"><p>{word}</p></li>' for word in hand.words)
             checklist = f'<ul data-type="checklist">{boxes}</ul>'
             return checklist if html else "\n".join(f"- [ ] {word}" for word in hand.words)
-        case 4:
-            return f"<pre>{one}\n{two}</pre>" if html else f"```\n{one}\n{two}\n```"
         case _:
-            return f"<p>{one} <s>{two}</s> {three}</p>" if html else f"{one} ~~{two}~~ {three}"
+            return f"<pre>{one}\n{two}</pre>" if html else f"```\n{one}\n{two}\n```"
+
+
+def struck_block(side: Side, hand: Hand) -> str:
+    """Of which the board stores less."""
+    one, two, three = hand.words
+    return f"<p>{one} <s>{two}</s> {three}</p>" if side is Side.FEATURE else f"{one} ~~{two}~~ {three}"
 
 
 def _at_a_word(side, text, blocks, own, edit, hand):

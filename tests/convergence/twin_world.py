@@ -74,6 +74,7 @@ class TwinWorld:
         self.stalled: list[LinkId] = []
         """Jobs whose process died: the engine gives them to another one, later."""
         self.depth = 0
+        self.running: list[LinkId] = []
         self.unheard: set[tuple[str, str]] = set()
         """Cells with a click that got no answer in time, or an error: only a poll can mend what it left."""
         self._owners = {}
@@ -142,6 +143,7 @@ class TwinWorld:
     async def run(self, link, worker=0):
         self.owners()
         self.depth += 1
+        self.running.append(link)
         try:
             await run_link(self.workers[worker], link)
         except Killed:
@@ -150,6 +152,7 @@ class TwinWorld:
             raise AssertionError(f"A job crashed: {error!r}") from error
         finally:
             self.depth -= 1
+            self.running.remove(link)
 
     async def other_worker(self, *, fenced):
         """Between two calls of a job: another process takes what waits, or this very Link, its lock lost."""
@@ -161,7 +164,9 @@ class TwinWorld:
         async with self.storage.begin() as uow:
             links, _ = await uow.links.page(LinkQuery(limit=10))
         for link in links:
-            await self.run(link.id, worker=1)
+            # The engine runs one job of a Link at a time, as long as it thinks its worker alive.
+            if fenced or link.id not in self.running:
+                await self.run(link.id, worker=1)
 
     async def drain(self, limit=60):
         for _ in range(limit):
