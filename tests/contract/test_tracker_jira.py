@@ -1,4 +1,4 @@
-"""Jira Cloud: the conformance kit, and what only Jira does."""
+"""Jira Cloud through the conformance kit."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from contract.jira_world import JiraWorld
 from contract.tracker_contract import TrackerKit
 
 
-class TestJiraKit(TrackerKit):
+class TestJiraCloud(TrackerKit):
     @pytest.fixture
     async def world(self):
         world = JiraWorld()
