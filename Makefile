@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove crash crash-points chaos mutants text-table test-redmine bench fmt lint types imports lock clean
+.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove crash crash-points chaos mutants text-table tracker-table test-redmine bench fmt lint types imports lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,6 +75,10 @@ chaos: $(VENV)/.dev ## CHAOS_S seconds of faults, kills and edits over CHAOS_LIN
 mutants: $(VENV)/.dev ## put deliberate bugs in and see whether the machine finds each of them
 	$(BIN)/python -m mutants
 
+tracker-table: $(VENV)/.dev ## run the conformance kit on every tracker and write docs/trackers.md anew
+	$(BIN)/pytest -q -n 2 --dist loadfile --junitxml build/kit.xml tests/contract/test_tracker_kit.py tests/contract/test_tracker_redmine_kit.py
+	PYTHONPATH=tests $(BIN)/python -m contract.tracker_page
+
 text-table: $(VENV)/.dev ## write the tables of docs/text.md anew
 	PYTHONPATH=tests $(BIN)/python -m unit.text.loss_table
 
@@ -82,13 +86,13 @@ bench: $(VENV)/.dev ## measure, and print what was measured
 	$(BIN)/python -m bench
 
 fmt: $(VENV)/.dev ## format
-	$(BIN)/ruff format src tests bench
-	$(BIN)/ruff check --fix --quiet src tests bench || true
+	$(BIN)/ruff format src tests bench mutants chaos examples
+	$(BIN)/ruff check --fix --quiet src tests bench mutants chaos examples || true
 
 lint: $(VENV)/.dev ## ruff, spelling
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/codespell src tests docs bench README.md CHANGELOG.md
+	$(BIN)/ruff check src tests bench mutants chaos examples
+	$(BIN)/ruff format --check src tests bench mutants chaos examples
+	$(BIN)/codespell src tests docs bench mutants chaos examples README.md CHANGELOG.md
 
 types: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy

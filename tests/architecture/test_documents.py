@@ -15,7 +15,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]+`")
 MAKE = re.compile(r"\bmake ((?:[a-z]+(?:-[a-z]+)*)(?: [a-z]+(?:-[a-z]+)*)*)")
-PINNED = re.compile(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==[^\s\\]+", re.MULTILINE)
+PINNED = re.compile(r"^([a-z0-9-]+)(?:\[[a-z, ]+\])?==[^\s\\]+", re.MULTILINE)
 NOT_SETTINGS = {"KEEPSTEP_DEMO_PORT"}
 """Of the demo alone; it stands on the page, too, outside the tables."""
 
@@ -159,7 +159,7 @@ def test_a_lock_has_hashes_for_everything_and_no_addresses(lock):
 
 def test_both_locks_agree():
     locks = [
-        dict(re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==([^\s\\]+)", text, re.MULTILINE))
+        dict(re.findall(r"^([a-z0-9-]+)(?:\[[a-z, ]+\])?==([^\s\\]+)", text, re.MULTILINE))
         for text in ((ROOT / "requirements" / f"{name}.txt").read_text() for name in ("runtime", "dev"))
     ]
     shared = locks[0].keys() & locks[1].keys()

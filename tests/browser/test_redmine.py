@@ -78,6 +78,14 @@ def _push(stage: Stage, redmine: RedmineServer) -> str:
     return urlsplit(str(cell.get_attribute("href"))).path.rsplit("/", 1)[1]
 
 
+def _window_of_redmine(stage: Stage) -> Page:
+    """Nobody listens there: what Redmine's own pages complain of is not ours."""
+    stage.tracker.context.close()
+    stage.tracker = stage.browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    stage.tracker.set_default_timeout(20_000)
+    return stage.tracker
+
+
 def _log_in_to_redmine(page: Page, redmine: RedmineServer) -> None:
     page.goto(f"{redmine.url}/login")
     page.fill("#username", "vera")
@@ -88,7 +96,7 @@ def _log_in_to_redmine(page: Page, redmine: RedmineServer) -> None:
 
 def _edit_in_redmine(stage: Stage, redmine: RedmineServer, number: str) -> None:
     """On Redmine's own page; it calls nobody, so a person asks for a look."""
-    page = stage.tracker
+    page = _window_of_redmine(stage)
     _log_in_to_redmine(page, redmine)
     page.goto(f"{redmine.url}/issues/{number}/edit")
     expect(page.locator("#issue_subject")).to_have_value(FEATURE)

@@ -10,6 +10,7 @@ import pytest
 
 from contract.tracker_contract import TrackerKit
 from keepstep.adapters.trackers.redmine import REDMINE
+from keepstep.ports.errors import NotThereError
 from keepstep.testing.tracker_world import Fault, TrackerWorld
 from redmine_server import BOT, FIELD
 
@@ -22,6 +23,7 @@ class RedmineWorld(TrackerWorld):
     token, wrong_token = BOT, "e" * 40
     secret = SECRET
     ran_on = "a real Redmine 5.0.4; webhooks of 7.0 by their source"
+    means = MappingProxyType({403: NotThereError})
     skips = MappingProxyType(
         {
             "test_a_created_ticket_has_every_status_that_may_be_asked_for": "the workflow decides how an issue begins",

@@ -1,10 +1,13 @@
 """Commands about the kinds of trackers that this build knows; they need neither settings nor a database."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from keepstep.adapters.registry import known_trackers
+from keepstep.adapters.trackers import TrackerAdapter
+from keepstep.adapters.trackers.quality import State, quality_of
 from keepstep.cli.printing import say_json, say_table
 from keepstep.web.api.models_system import TrackerKind
 
@@ -24,10 +27,44 @@ def _group() -> None:
 def list_trackers(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False
 ) -> None:
-    """List them."""
-    found = [TrackerKind.of(each.manifest) for each in known_trackers().values()]
+    """List them: those built in and those that installed packages bring, and where each stands."""
+    adapters = list(known_trackers().values())
     if as_json:
-        say_json(found)
+        say_json([_listed(each) for each in adapters])
         return
-    rows = [(each.kind, each.name, each.channel, each.summary) for each in found]
-    say_table(("KIND", "NAME", "CHANNEL", "SUMMARY"), rows, flexible=(3,))
+    rows = [
+        (each.manifest.kind, each.manifest.name, _origin(each), each.manifest.channel, _standing(each))
+        for each in adapters
+    ]
+    say_table(("KIND", "NAME", "FROM", "CHANNEL", "QUALITY"), rows, flexible=(4,))
+
+
+class ListedTracker(TrackerKind):
+    """A kind of tracker, and where its adapter stands."""
+
+    origin: str
+    ran_on: str
+    quality: Mapping[str, str]
+
+
+def _listed(adapter: TrackerAdapter) -> ListedTracker:
+    quality = quality_of(adapter)
+    return ListedTracker(
+        **TrackerKind.of(adapter.manifest).model_dump(),
+        origin=_origin(adapter),
+        ran_on=quality.ran_on,
+        quality={name: mark.state for name, mark in quality.rules.items()},
+    )
+
+
+def _origin(adapter: TrackerAdapter) -> str:
+    root = adapter.package.partition(".")[0]
+    return "built in" if root == "keepstep" else root or "a package"
+
+
+def _standing(adapter: TrackerAdapter) -> str:
+    quality = quality_of(adapter)
+    if not quality.rules:
+        return "not stated"
+    done, todo, exempt = (quality.count(each) for each in State)
+    return f"{done} done, {todo} to do, {exempt} exempt; tried on {quality.ran_on or 'nothing'}"

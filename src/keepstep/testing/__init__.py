@@ -2,3 +2,7 @@
 
 `docs/writing-a-tracker.md` leads through it; `keepstep.testing.tracker_world` is what an author fills in.
 """
+
+import pytest
+
+pytest.register_assert_rewrite("keepstep.testing.tracker_contract")

@@ -121,6 +121,11 @@ class HttpClient:
         return self._open is not None
 
     @property
+    def credential(self) -> str:
+        """The token itself, for a tracker that has to put it elsewhere than into a header."""
+        return self._secret
+
+    @property
     def host(self) -> str:
         return httpx.URL(self.base_url).netloc.decode("ascii")
 

@@ -1,6 +1,7 @@
 """Trackers, checks of credentials, what needs attention, and the installation itself, as JSON."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field as Described
@@ -10,7 +11,7 @@ from keepstep.domain.feature import FeatureStatus
 from keepstep.domain.integration import IntegrationState, ProjectRef
 from keepstep.domain.policy import StatusMap
 from keepstep.domain.ticket import TicketStatus
-from keepstep.ports.tracker import Channel, FieldKind, SettingField, TrackerManifest
+from keepstep.ports.tracker import Channel, FieldKind, MarkerStrategy, SettingField, TrackerManifest
 from keepstep.web.api.models import Answer, Body, Line, Page, Token, Utc, Values
 from keepstep.web.api.models_integrations import ProjectOut
 from keepstep.web.api.models_links import HealthOut, LinkSummary, TicketStatusOut
@@ -43,10 +44,19 @@ class SettingOut(Answer):
 
 class CapabilitiesOut(Answer):
     delete_events: bool
+    restore: bool
     follows_moves: bool
     labels: bool
     comments: bool
+    dates: bool
+    assignee: bool
     write_precondition: bool
+    redelivers: bool
+
+
+class ScopeOut(Answer):
+    name: str
+    reason: str
 
 
 class TrackerKind(Answer):
@@ -61,6 +71,9 @@ class TrackerKind(Answer):
     text_format: str
     channel: Channel
     capabilities: CapabilitiesOut
+    marker: MarkerStrategy = Described(description="How a ticket is found again by its Link's marker.")
+    scopes: Sequence[ScopeOut] = Described(description="What the token needs, and what for.")
+    account: Sequence[SettingOut] = Described(description="Asked for beside the token.")
     settings: Sequence[SettingOut]
     defaults: Sequence[SettingOut]
 
@@ -76,13 +89,10 @@ class TrackerKind(Answer):
             token_help=manifest.token_help,
             text_format=manifest.text_format,
             channel=manifest.channel,
-            capabilities=CapabilitiesOut(
-                delete_events=able.delete_events,
-                follows_moves=able.follows_moves,
-                labels=able.labels,
-                comments=able.comments,
-                write_precondition=able.write_precondition,
-            ),
+            capabilities=CapabilitiesOut(**asdict(able)),
+            marker=manifest.marker,
+            scopes=[ScopeOut(name=each.name, reason=each.reason) for each in manifest.scopes],
+            account=[SettingOut.of(each) for each in manifest.account],
             settings=[SettingOut.of(each) for each in manifest.settings],
             defaults=[SettingOut.of(each) for each in manifest.defaults],
         )
