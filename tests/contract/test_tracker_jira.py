@@ -3,10 +3,10 @@
 import pytest
 
 from contract.jira_world import JiraWorld
-from contract.tracker_contract import TrackerKit
+from contract.tracker_contract import TrackerContract, TrackerKit
 
 
-class TestJiraCloud(TrackerKit):
+class TestJiraCloud(TrackerKit, TrackerContract):
     @pytest.fixture
     async def world(self):
         world = JiraWorld()
