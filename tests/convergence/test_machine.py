@@ -5,12 +5,16 @@ The same examples in every run of the tests; as many new ones as `KEEPSTEP_PROVE
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from convergence.emulator_world import EmulatorWorld
 from convergence.machine import Convergence
 
 _PROVE = int(os.environ.get("KEEPSTEP_PROVE", "0"))
+
+pytestmark = pytest.mark.timeout(3600 if _PROVE else 300)
+"""Half a minute on a quiet machine; a busy one shall not fail it."""
 
 
 class OverEmulators(Convergence):
@@ -30,6 +34,6 @@ def _profile(examples, steps):
 
 
 TestConvergence = Convergence.TestCase
-TestConvergence.settings = _profile(_PROVE or 300, 30)
+TestConvergence.settings = _profile(_PROVE or 200, 30)
 TestOverEmulators = OverEmulators.TestCase
 TestOverEmulators.settings = _profile(_PROVE // 20 or 10, 12)
