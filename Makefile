@@ -76,7 +76,7 @@ mutants: $(VENV)/.dev ## put deliberate bugs in and see whether the machine find
 	$(BIN)/python -m mutants
 
 tracker-table: $(VENV)/.dev ## run the conformance kit on every tracker and write docs/trackers.md anew
-	$(BIN)/pytest -q -n 2 --dist loadfile --junitxml build/kit.xml tests/contract/test_tracker_kit.py tests/contract/test_tracker_redmine_kit.py
+	$(BIN)/pytest -q -n 2 --dist loadfile --junitxml build/kit.xml tests/contract/test_tracker_kit.py tests/contract/test_tracker_jira.py tests/contract/test_tracker_redmine_kit.py
 	PYTHONPATH=tests $(BIN)/python -m contract.tracker_page
 
 text-table: $(VENV)/.dev ## write the tables of docs/text.md anew

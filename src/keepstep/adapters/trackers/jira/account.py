@@ -102,7 +102,9 @@ class JiraAccount:
         )
         resolutions = await self._resolutions(project)
         settings = (ask.TRANSITIONS, ask.with_choices(ask.RESOLUTION, resolutions))
-        return ProjectFields(settings, (*offered, *ask.required_fields(found)))
+        demanded = {each.field_id for each in found if each.required and not each.has_default}
+        asked = tuple(replace(each, required=True) if each.name in demanded else each for each in offered)
+        return ProjectFields(settings, (*asked, *ask.required_fields(found)))
 
     async def _types(self, project: str) -> list[TypeWire]:
         call = Call("GET", f"{API}/issue/createmeta/{segment(project)}/issuetypes", "the issue types")

@@ -7,13 +7,17 @@ from keepstep.adapters.trackers.jira.client import JiraClient, issue_path
 from keepstep.domain.ticket import TicketRef
 from keepstep.ports.errors import NotThereError
 
-PROPERTY = "keepstep"
 _RIGHT = "the rights Edit issues and Link issues"
 
 
 def property_of(marker: str) -> dict[str, Any]:
     """Goes along with the create, in one act with it."""
-    return {"key": PROPERTY, "value": {"marker": marker}}
+    return {"key": _property(marker), "value": {"marker": marker}}
+
+
+def _property(marker: str) -> str:
+    """One for each Link: of two on one issue each takes away its own."""
+    return f"dev.keepstep.{marker}"
 
 
 class Marks:
@@ -23,7 +27,7 @@ class Marks:
     async def ensure(self, ref: TicketRef, marker: str, link_back: str) -> None:
         """A remote link is one by its `globalId`: written again it is brought up to date."""
         await self._label(ref, "add", marker)
-        path = issue_path(ref.id, f"/properties/{PROPERTY}")
+        path = issue_path(ref.id, f"/properties/{_property(marker)}")
         await self._send("PUT", path, ref, property_of(marker)["value"])
         if link_back:
             await self.link(ref, marker, link_back)
@@ -43,7 +47,7 @@ class Marks:
         except NotThereError:
             return
         for path, params in (
-            (issue_path(ref.id, f"/properties/{segment(PROPERTY)}"), ()),
+            (issue_path(ref.id, f"/properties/{segment(_property(marker))}"), ()),
             (issue_path(ref.id, "/remotelink"), (("globalId", _global_id(marker)),)),
         ):
             call = Call(

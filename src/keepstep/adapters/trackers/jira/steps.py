@@ -56,7 +56,7 @@ class Steps:
             for status in kind.statuses:
                 if (kind.id, status.id) not in workflow.steps:
                     await self._sample(workflow, project, kind, status)
-        workflow.looked = True
+            workflow.looked.add(kind.id)
         return workflow
 
     async def _sample(self, workflow: Workflow, project: str, kind: TypeWire, status: StatusWire) -> None:
@@ -94,7 +94,7 @@ class Steps:
         if left <= 1:
             return None
         way = workflow.way(kind.id, at.id, target, left)
-        if way is None and not workflow.looked:
+        if way is None and kind.id not in workflow.looked:
             await self.learn(project, [each for each in await self.types(project) if each.id == kind.id])
             way = workflow.way(kind.id, at.id, target, left)
         return way[0] if way else None

@@ -25,8 +25,8 @@ class Workflow:
     """What one account has seen of one project."""
 
     steps: OrderedDict[Situation, tuple[TransitionWire, ...]] = field(default_factory=OrderedDict)
-    looked: bool = False
-    """Existing issues have been asked once."""
+    looked: set[str] = field(default_factory=set)
+    """The issue types of which existing issues have been asked."""
 
     def learn(self, situation: Situation, steps: Sequence[TransitionWire]) -> None:
         self.steps[situation] = tuple(steps)
