@@ -214,3 +214,20 @@ async def test_a_warning_outlives_another_notation_of_the_same_text():
     _edit_ticket(world, "**five**", "__five__")
     await world.calm_down()
     assert Field.DESCRIPTION in (await world.links())[0].warnings
+
+
+@pytest.mark.parametrize("way", [Direction.TO_FEATURE, Direction.OFF])
+async def test_a_text_that_never_went_out_is_not_overwritten_by_the_tickets_first_edit(way):
+    world = TwinWorld()
+    world.board.add("f1", "Feature", TEXT, StatusId("planned"))
+    await world.begin((_policy(way=way), _policy()))
+    await world.click("a", "f1", "push", jobs_meanwhile=2)
+    await world.calm_down()
+    if way is Direction.OFF:
+        await world.set_policy("a", _policy())
+    text = world.tracker.items["1"].snapshot.description
+    world.tracker.put("1", description=f"seven\n\n{text}")
+    await world.calm_down()
+    shown = world.board.items["f1"].snapshot.description
+    assert "seven" in shown
+    assert "one two three" in shown or any("one two three" in each for each in await _overruled(world))

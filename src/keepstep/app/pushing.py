@@ -10,9 +10,9 @@ from keepstep.app.sync import synchronise
 from keepstep.app.work import Work
 from keepstep.domain.events import Act, Timer, TimerKind
 from keepstep.domain.feature import PUSHABLE_TYPES, Feature
-from keepstep.domain.fields import Side, Snapshot
+from keepstep.domain.fields import Field, Side, Snapshot
 from keepstep.domain.link import Base, CreateIntent, Intent, LinkState
-from keepstep.domain.plan import draft_of, with_value
+from keepstep.domain.plan import draft_of, goes_out, with_value
 from keepstep.domain.ticket import Ticket, TicketDraft
 from keepstep.ports.errors import NotThereError, OutsideError, RejectedError
 from keepstep.ports.storage import TicketTakenError
@@ -150,4 +150,7 @@ def _first_base(work: Work, intent: CreateIntent, ticket: Ticket) -> Base:
         shown = replace(shown, status=ticket.status.id)
     elif ticket.status.id != intent.draft.status:
         feature, shown = replace(feature, status=None), replace(shown, status=ticket.status.id)
+    if not goes_out(work.integration.policy, Field.DESCRIPTION):
+        # The feature's text never went out: it is an edit of its own, which a later change of the ticket joins.
+        feature = replace(feature, description="")
     return Base(feature, shown)
