@@ -29,12 +29,13 @@ async def outside():
     await made.aclose()
 
 
-def test_both_kinds_are_known_and_declare_themselves(outside):
-    assert [each.kind for each in outside.manifests()][:2] == ["gitlab", "gittab"]
+def test_all_kinds_are_known_and_declare_themselves(outside):
+    kinds = {each.kind for each in outside.manifests()}
+    assert kinds >= {"github", "gitlab", "gittab", "jira", "linear", "redmine"}
     for each in outside.manifests():
         assert outside.manifest(each.kind) is each
         assert outside.tracker_wire(each.kind)
-    for each in outside.manifests()[:2]:
+    for each in (outside.manifest("gitlab"), outside.manifest("gittab")):
         assert [field.name for field in each.settings] == ["status_labels"]
         assert [field.name for field in each.defaults] == ["labels"]
     assert outside.manifest("gittab").capabilities.delete_events
@@ -47,7 +48,7 @@ def test_an_unknown_kind_is_refused_with_those_that_are_known(outside, ask):
         getattr(outside, ask)("jira")
     assert caught.value.field == "kind"
     with pytest.raises(InvalidInputError):
-        outside.open_tracker("jira", "https://x.example", TOKEN, {})
+        outside.open_tracker("clipboard", "https://x.example", TOKEN, {})
 
 
 @pytest.mark.parametrize(
