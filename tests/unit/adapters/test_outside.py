@@ -45,7 +45,7 @@ def test_all_kinds_are_known_and_declare_themselves(outside):
 @pytest.mark.parametrize("ask", ["manifest", "tracker_wire"])
 def test_an_unknown_kind_is_refused_with_those_that_are_known(outside, ask):
     with pytest.raises(InvalidInputError, match="gitlab, gittab") as caught:
-        getattr(outside, ask)("jira")
+        getattr(outside, ask)("clipboard")
     assert caught.value.field == "kind"
     with pytest.raises(InvalidInputError):
         outside.open_tracker("clipboard", "https://x.example", TOKEN, {})
