@@ -13,6 +13,7 @@ from keepstep.adapters.formats.jira_wiki import JiraWiki
 from keepstep.adapters.formats.markdown import GITHUB, GITLAB, Markdown
 from keepstep.adapters.formats.productboard_html import ProductboardHtml
 from keepstep.adapters.formats.textile import Textile
+from keepstep.adapters.trackers.linear.text import LinearMarkdown
 from keepstep.domain.document import Document, OpaqueBlock, carry_over, fresh
 from keepstep.ports.text import TextFormat
 
@@ -22,6 +23,7 @@ BOARD = ProductboardHtml()
 TRACKERS = {
     "Markdown, GitLab": Markdown(GITLAB),
     "Markdown, GitHub": Markdown(GITHUB),
+    "Markdown, Linear": LinearMarkdown(),
     "ADF": Adf(),
     "Textile": Textile(),
     "Jira wiki": JiraWiki(),
@@ -69,6 +71,7 @@ _MARKDOWN = {
 }
 FROM_TRACKER: dict[str, dict[str, str]] = {
     "Markdown, GitLab": _MARKDOWN | {"contents mark": "[[_TOC_]]", "footnote": "a word[^1]\n\n[^1]: note"},
+    "Markdown, Linear": _MARKDOWN,
     "Markdown, GitHub": _MARKDOWN | {"alert": "> [!NOTE]\n> words"},
     "ADF": {
         "panel": '{"type":"panel","attrs":{"panelType":"info"},"content":[{"type":"paragraph","content":[{"type":"text","text":"words"}]}]}',  # noqa: E501
