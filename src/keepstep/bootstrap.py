@@ -13,6 +13,7 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from keepstep.adapters.alerts import AlertAddressError, alerts_to
 from keepstep.adapters.clock import SystemClock
 from keepstep.adapters.jobs.engine import EngineSettings, JobEngine
 from keepstep.adapters.jobs.queue import owner_of
@@ -33,7 +34,9 @@ from keepstep.app.context import Context, Rules
 from keepstep.app.failures import crashed
 from keepstep.app.job import run_link
 from keepstep.app.people import People
+from keepstep.domain.guard import Guard
 from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.ports.alerts import AlertSender
 from keepstep.settings import Settings, SettingsError
 
 __all__ = ["EmbeddedDatabaseError", "Runtime", "database", "open_runtime", "owner_of", "prepare_database"]
@@ -71,6 +74,13 @@ def _sealing_keys(settings: Settings) -> Keys:
         return load_or_make_key_file(settings.data_dir)
     except OSError as error:
         raise SettingsError(f"The key file in {settings.data_dir} cannot be used: {error}") from None
+
+
+def _alerts(settings: Settings) -> AlertSender:
+    try:
+        return alerts_to(settings.alert_urls.split())
+    except AlertAddressError as error:
+        raise SettingsError(f"KEEPSTEP_ALERT_URLS is wrong: {error}") from None
 
 
 def _page_keys(keys: Keys) -> list[bytes]:
@@ -131,6 +141,7 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
             outside=outside,
             pages=SignedLinkPages(settings.public_url, _page_keys(keys)),
             rules=rules_of(settings),
+            alerts=_alerts(settings),
         )
         handlers.ctx = ctx
         people = People(PostgresPeople(pool), Argon2Passwords(), ctx.clock)
@@ -177,4 +188,5 @@ def rules_of(settings: Settings) -> Rules:
         longest_retry=settings.longest_retry,
         settle_scale=settings.settle_scale,
         journal_days=settings.journal_days,
+        guard=Guard(settings.guard_links, settings.guard_percent),
     )

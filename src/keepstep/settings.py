@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     longest_retry: timedelta = Field(timedelta(minutes=10), gt=timedelta())
     settle_scale: float = Field(1.0, ge=0, le=10)
     journal_days: int = Field(90, ge=1)
+    guard_links: int = Field(5, ge=0)
+    """So many Links, or `guard_percent` of an integration if that is more, may be detached by themselves in an hour."""
+    guard_percent: int = Field(10, ge=0, le=100)
+    alert_urls: str = Field("", repr=False)
+    """Where alerts go: addresses of Apprise, separated by blanks. They may contain passwords."""
     concurrency: int = Field(16, ge=1, le=64)
     dead_after: float = Field(30.0, ge=7)
     """Seconds without a sign of life after which a worker's jobs are taken over."""

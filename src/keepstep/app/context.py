@@ -1,8 +1,10 @@
 """What every use case is given: the ports and the few settings that rules depend on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from keepstep.domain.guard import Guard
+from keepstep.ports.alerts import NO_ALERTS, AlertSender
 from keepstep.ports.clock import Clock
 from keepstep.ports.jobs import Jobs
 from keepstep.ports.locks import Locks
@@ -43,6 +45,11 @@ class Rules:
     settle_scale: float = 1.0
     """Scales the trackers' settle times, for demos and tests."""
     journal_days: int = 90
+    guard: Guard = field(default_factory=Guard)
+    alert_every: timedelta = timedelta(hours=1)
+    """Of one kind and one integration no second alert is sent sooner."""
+    silent_after: timedelta = timedelta(hours=1)
+    """So long may the looks find changes that no notification told of, before somebody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +63,4 @@ class Context:
     outside: Outside
     pages: LinkPages
     rules: Rules
+    alerts: AlertSender = NO_ALERTS

@@ -5,6 +5,7 @@ What vanished is looked for twice; what is unlinked leaves the ticket clean and 
 
 from keepstep.app.cells import look_at_cell_later, quiet_at
 from keepstep.app.failures import give_up_push
+from keepstep.app.guarding import let_go
 from keepstep.app.marking import remove_marks
 from keepstep.app.reading import read_ticket
 from keepstep.app.work import Work
@@ -12,9 +13,10 @@ from keepstep.domain.column import INITIAL
 from keepstep.domain.events import Act, NoticeKind, Timer, TimerKind
 from keepstep.domain.fields import Side
 from keepstep.domain.ids import markers_in
-from keepstep.domain.link import Ending, LinkState, LostSight
+from keepstep.domain.link import Ending, LinkState, LostSight, Trouble
 from keepstep.domain.ticket import TicketChanges, TicketRef
 from keepstep.ports.errors import NotThereError, RejectedError
+from keepstep.ports.storage import UnitOfWork
 
 
 async def vanished(work: Work, side: Side) -> None:
@@ -55,13 +57,39 @@ async def _gone_twice(work: Work, side: Side) -> bool:
 
 
 async def end(work: Work, ending: Ending) -> None:
-    """From now on the Link is *unlinking*; go on with that at once."""
-    work.change(state=LinkState.UNLINKING, ending=ending, lost=None, cell=None, retry_at=None, attempts=0)
+    """From now on the Link is *unlinking*; go on with that at once. Unless the guard holds it back."""
     side = Side.FEATURE if ending is Ending.FEATURE_DELETED else Side.TICKET
-    title = work.link.feature_title or None
-    work.tell(Act.UNLINKED, f"{ending[0].upper()}{ending[1:]}.", side=side, before=title)
-    await work.finish()
-    await unlink(work)
+    async with work.ctx.storage.begin() as uow:
+        released = await let_go(work.ctx, uow, work.integration.id)
+        if released:
+            work.change(
+                state=LinkState.UNLINKING, ending=ending, lost=None, cell=None, retry_at=None, attempts=0
+            )
+            title = work.link.feature_title or None
+            work.tell(Act.UNLINKED, f"{ending[0].upper()}{ending[1:]}.", side=side, before=title)
+            await work.finish_in(uow)
+        else:
+            await _hold_back(work, uow, side, ending)
+        await uow.commit()
+    if released:
+        work.settle_rows()
+        await unlink(work)
+
+
+async def _hold_back(work: Work, uow: UnitOfWork, side: Side, ending: Ending) -> None:
+    """Its rows stay as they are: when the integration is resumed, the next look finds out anew."""
+    message = f"It looks as if {ending}. Too many Links would go at once, so this one waits for a person."
+    cure = "Decide on the integration's page whether to go on."
+    work.change(
+        state=LinkState.LOST_SIGHT,
+        lost=work.link.lost or LostSight(side, work.now),
+        trouble=Trouble("guard", message, work.now, cure),
+        retry_at=None,
+    )
+    work.tell(Act.KEPT, message, side=side)
+    work.held.check()
+    work.link = await uow.links.save(work.link)
+    await uow.journal.add(*work.journal)
 
 
 async def unlink(work: Work) -> None:

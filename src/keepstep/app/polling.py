@@ -17,6 +17,7 @@ from keepstep.app.looking_after import look_after
 from keepstep.app.moves import projects_of
 from keepstep.app.opening import open_board, open_tracker
 from keepstep.app.receive import wake_all
+from keepstep.app.silence import note_unannounced
 from keepstep.domain.column import INITIAL, CellState
 from keepstep.domain.events import Notice, NoticeKind, Source, Timer, TimerKind
 from keepstep.domain.feature import PUSHABLE_TYPES
@@ -133,15 +134,18 @@ async def _store_news(
     dirty: list[LinkId] = []
     for start in range(0, len(items), _PAGE):
         async with ctx.storage.begin() as uow:
-            part = items[start : start + _PAGE]
+            part, unannounced = items[start : start + _PAGE], False
             for link in await _links_of(uow, integration, side, part):
                 subject = _subject(link, side)
                 if subject in shown and not _is_news(link, side, shown[subject]):
                     continue
                 await uow.inbox.add(_notice(ctx, link, side, subject))
                 dirty.append(link.id)
+                unannounced |= subject in shown and _is_announced(link, side)
             if dirty:
                 await uow.marks.set(integration.id, found_first(side), ctx.clock.now())
+            if unannounced:
+                await note_unannounced(ctx, uow, integration.id, side)
             await uow.commit()
     await wake_all(ctx, dirty)
     return len(dirty)
@@ -150,6 +154,11 @@ async def _store_news(
 def found_first(side: Side) -> str:
     """The mark of the last change that a look found before any notification told of it."""
     return f"found first:{side}"
+
+
+def _is_announced(link: Link, side: Side) -> bool:
+    """Subfeatures have no webhook: a look is the only way to hear of them."""
+    return side is Side.TICKET or link.feature_type != "subfeature"
 
 
 async def _links_of(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keepstep.app import connect, discover, manage, removing
+from keepstep.app import connect, discover, guarding, manage, removing
 from keepstep.app.context import Context
 from keepstep.app.overview import IntegrationRow, list_integrations
 from keepstep.cli import integrations_making
@@ -111,6 +111,14 @@ def pause(integration: Named) -> None:
 def resume(integration: Named) -> None:
     """Go on with what waited."""
     _steer(integration, lambda ctx, each: manage.resume(ctx, each, ACTOR), "is active again")
+
+
+@integrations.command("allow-detaching")
+def allow_detaching(integration: Named) -> None:
+    """Go on after too many Links seemed to be gone: for an hour they are detached without asking."""
+    _steer(
+        integration, lambda ctx, each: guarding.allow(ctx, each, ACTOR), "detaches what is gone, for an hour"
+    )
 
 
 @integrations.command()

@@ -122,6 +122,8 @@ class PauseCause:
     by_person: bool = False
     field: str = ""
     """Which credential is to be renewed: "board token", "tracker token" or ""."""
+    guard: bool = False
+    """The mass guard stopped: a person decides whether what is gone is detached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ class Integration:
     retry_at: datetime | None = None
     forget: bool = False
     """Removing: give up on what the upstreams refuse, and drop our rows."""
+    detach_until: datetime | None = None
+    """Until then a person lets any number of Links be detached by itself."""
     revision: int = 0
 
     @property

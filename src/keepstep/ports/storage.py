@@ -119,6 +119,9 @@ class Inbox(Protocol):
     async def last_received(self) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
         """Last webhook per integration and side, unlinked ones included."""
 
+    async def announced_gone(self, integration: IntegrationId, limit: int) -> Sequence[LinkId]:
+        """Links with an unhandled notice that one of their sides was deleted."""
+
     async def waiting(self, integration: IntegrationId) -> int:
         """Unhandled notices of Links; those that match no Link are not waiting for anything."""
 
@@ -137,6 +140,7 @@ class JournalQuery:
     acts: Collection[Act] = ()
     offset: int = 0
     limit: int = 50
+    since: datetime | None = None
 
 
 class Journal(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from keepstep.app import polling, sweep
+from keepstep.app import alerting, polling, sweep
 from keepstep.app.context import Context
 from keepstep.domain.events import Timer
 
@@ -19,6 +19,7 @@ _RETRIES_SECONDS = 1.0
 _FORGOTTEN_SECONDS = 15.0
 _INTEGRATIONS_SECONDS = 2.0
 _PRUNE_SECONDS = 3600.0
+_ALERTS_SECONDS = 15.0
 _POLLS_AT_ONCE = 4
 
 
@@ -37,6 +38,7 @@ class Schedule:
             ("retries", _RETRIES_SECONDS, lambda: sweep.wake_due(ctx)),
             ("forgotten", _FORGOTTEN_SECONDS, lambda: sweep.wake_forgotten(ctx)),
             ("integrations", _INTEGRATIONS_SECONDS, lambda: sweep.wake_integrations(ctx)),
+            ("alerts", _ALERTS_SECONDS, lambda: alerting.tell_people(ctx)),
             ("prune", _PRUNE_SECONDS, lambda: sweep.prune(ctx)),
         )
         try:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from keepstep.adapters.memory.records import may_run
 from keepstep.adapters.memory.state import Transaction
 from keepstep.domain.errors import MissingError
-from keepstep.domain.events import Act, Click, Entry, Notice, Source, Timer
+from keepstep.domain.events import Act, Click, Entry, Notice, NoticeKind, Source, Timer
 from keepstep.domain.fields import Side
 from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.ports.storage import JournalQuery
@@ -78,6 +78,14 @@ class MemoryInbox:
 
     async def last_received(self) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
         return _by_side(self._transaction.state.received)
+
+    async def announced_gone(self, integration: IntegrationId, limit: int) -> Sequence[LinkId]:
+        found = {
+            notice.link_id: None
+            for notice in self._unhandled()
+            if notice.link_id and notice.integration_id == integration and notice.kind is NoticeKind.DELETED
+        }
+        return list(found)[:limit]
 
     async def waiting(self, integration: IntegrationId) -> int:
         return sum(
@@ -154,6 +162,7 @@ class MemoryJournal:
             and query.side in (None, entry.side)
             and query.field in (None, entry.field)
             and (not query.acts or entry.act in query.acts)
+            and (query.since is None or entry.at >= query.since)
         ]
         found.sort(key=lambda entry: (entry.at, entry.id), reverse=True)
         offset = max(query.offset, 0)

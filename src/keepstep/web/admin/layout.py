@@ -27,6 +27,7 @@ PUBLIC_STATIC = "/l/static"
 DONE = {
     "paused": "Paused. Nothing flows until you resume; what arrives meanwhile is kept.",
     "resumed": "Resumed. What waited is being worked through.",
+    "letting-go": "Going on. For an hour, Links whose feature or ticket is gone are detached without asking.",
     "syncing": "Both sides are being read now. New changes show up here within seconds.",
     "link-syncing": "This Link is being synced now.",
     "tried": "They are being tried again now.",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from keepstep.app import connect, discover, manage, removing
+from keepstep.app import connect, discover, guarding, manage, removing
 from keepstep.app.context import Context
 from keepstep.app.overview import IntegrationView, list_integrations, list_journal, view_integration
 from keepstep.domain.ids import IntegrationId
@@ -138,6 +138,18 @@ async def pause(ctx: ContextDep, actor: ActorDep, integration_id: str) -> Integr
 async def resume(ctx: ContextDep, actor: ActorDep, integration_id: str) -> IntegrationDetail:
     """What waited goes on."""
     await manage.resume(ctx, IntegrationId(integration_id), actor)
+    return await detail_of(ctx, IntegrationId(integration_id))
+
+
+@router.post(
+    "/{integration_id}/allow-detaching",
+    operation_id="allowDetaching",
+    summary="Detach what is gone, and resume",
+    responses=MOVES,
+)
+async def allow_detaching(ctx: ContextDep, actor: ActorDep, integration_id: str) -> IntegrationDetail:
+    """After the mass guard has paused it: for an hour, Links whose feature or ticket is gone are detached unasked."""
+    await guarding.allow(ctx, IntegrationId(integration_id), actor)
     return await detail_of(ctx, IntegrationId(integration_id))
 
 

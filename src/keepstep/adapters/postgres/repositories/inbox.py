@@ -112,6 +112,14 @@ class PostgresInbox:
             found.setdefault(IntegrationId(integration), {})[Side(side)] = in_utc(at)
         return found
 
+    async def announced_gone(self, integration: IntegrationId, limit: int) -> Sequence[LinkId]:
+        cursor = await self._connection.execute(
+            "SELECT DISTINCT link_id FROM inbox WHERE integration_id = %s AND handled_at IS NULL"
+            " AND link_id IS NOT NULL AND kind = %s LIMIT %s",
+            (integration, NoticeKind.DELETED.value, limit),
+        )
+        return [LinkId(row[0]) for row in await cursor.fetchall()]
+
     async def waiting(self, integration: IntegrationId) -> int:
         cursor = await self._connection.execute(
             "SELECT count(*) FROM inbox"

@@ -65,6 +65,9 @@ class PostgresJournal:
         if query.acts:
             clauses.append("act = ANY(%s)")
             values.append([act.value for act in query.acts])
+        if query.since is not None:
+            clauses.append("at >= %s")
+            values.append(query.since)
         where = " AND ".join(clauses)
         cursor = await self._connection.execute(f"SELECT count(*) FROM journal WHERE {where}", values)  # noqa: S608
         total = await cursor.fetchone()

@@ -1,0 +1,144 @@
+"""Somebody is told: once per kind and integration, in words with a cure, and again when it is over."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from keepstep.adapters.alerts import AlertAddressError, alerts_to
+from keepstep.app import alerting, manage, silence
+from keepstep.domain.fields import Side
+from keepstep.domain.integration import IntegrationState, Part, PartReport, PauseCause
+from keepstep.domain.link import LinkState, Trouble
+
+
+class Letterbox:
+    addresses = 1
+
+    def __init__(self):
+        self.messages, self.is_open = [], True
+
+    async def send(self, message):
+        if self.is_open:
+            self.messages.append(message)
+        return int(self.is_open)
+
+
+@pytest.fixture
+async def box(world):
+    box = Letterbox()
+    world.ctx = replace(world.ctx, alerts=box)
+    return box
+
+
+async def _change(world, integration, **changes):
+    async with world.ctx.storage.begin() as uow:
+        found = await uow.integrations.get(integration.id)
+        await uow.integrations.save(replace(found, **changes))
+        await uow.commit()
+
+
+async def test_a_pause_is_told_once_and_its_end_too(world, box):
+    integration = await world.connect()
+    assert await alerting.tell_people(world.ctx) == 0
+    cause = PauseCause("The token is not accepted any more.", world.ctx.clock.now(), field="board token")
+    await _change(world, integration, state=IntegrationState.PAUSED, pause=cause)
+    assert await alerting.tell_people(world.ctx) == 1
+    assert await alerting.tell_people(world.ctx) == 0
+    assert "Roadmap is paused" in box.messages[0].title
+    assert "not accepted any more" in box.messages[0].body
+    assert f"/integrations/{integration.id}" in box.messages[0].body
+    await manage.resume(world.ctx, integration.id, "tester")
+    assert await alerting.tell_people(world.ctx) == 1
+    assert box.messages[1].good
+    assert len(box.messages) == 2
+
+
+async def test_what_a_person_paused_is_no_alert(world, box):
+    integration = await world.connect()
+    await manage.pause(world.ctx, integration.id, "tester")
+    await alerting.tell_people(world.ctx)
+    assert box.messages == []
+
+
+async def test_many_links_set_aside_are_one_message(world, box):
+    integration = await world.connect()
+    for each in (await world.features())[:3]:
+        await world.click(integration, each["id"])
+        link = await world.until(lambda each=each: world.link_of(integration, each["id"]))
+        await world.quiet(0.2)
+        link = await world.link_of(integration, each["id"])
+        trouble = Trouble("set aside", "GitLab said no.", world.ctx.clock.now())
+        async with world.ctx.storage.begin() as uow:
+            await uow.links.save(replace(link, state=LinkState.SET_ASIDE, trouble=trouble))
+            await uow.commit()
+    await alerting.tell_people(world.ctx)
+    (message,) = box.messages
+    assert "3 Links are set aside" in message.body
+    assert "GitLab said no." in message.body
+
+
+async def test_an_undelivered_message_is_tried_again(world, box):
+    integration = await world.connect()
+    broken = PartReport(Part.HOOK, world.ctx.clock.now(), fine=False, detail="It was gone.")
+    await _change(world, integration, parts=(broken,))
+    box.is_open = False
+    assert await alerting.tell_people(world.ctx) == 0
+    box.is_open = True
+    assert await alerting.tell_people(world.ctx) == 1
+
+
+async def test_of_two_processes_one_tells(world, box):
+    integration = await world.connect()
+    cause = PauseCause("The token is not accepted any more.", world.ctx.clock.now())
+    await _change(world, integration, state=IntegrationState.PAUSED, pause=cause)
+    await asyncio.gather(*(alerting.tell_people(world.ctx) for _ in range(3)))
+    assert len(box.messages) == 1
+
+
+async def test_finds_without_a_notification_become_a_silence(world, box):
+    integration = await world.connect()
+    rules = replace(world.ctx.rules, silent_after=timedelta(milliseconds=50))
+    ctx = world.ctx = replace(world.ctx, rules=rules)
+    for _ in range(2):
+        async with ctx.storage.begin() as uow:
+            await silence.note_unannounced(ctx, uow, integration.id, Side.TICKET)
+            await uow.commit()
+        await asyncio.sleep(0.06)
+    await alerting.tell_people(ctx)
+    (message,) = box.messages
+    assert "no webhook told of" in message.body
+
+
+_EXTRA = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
+
+
+@_EXTRA
+def test_an_address_that_makes_no_sense_is_named_by_its_place():
+    pytest.importorskip("apprise", reason="alerts are an extra: pip install apprise")
+    with pytest.raises(AlertAddressError, match="address 2 of 2"):
+        alerts_to(["json://127.0.0.1:9", "nonsense"])
+
+
+@_EXTRA
+async def test_a_message_goes_out_over_http():
+    pytest.importorskip("apprise", reason="alerts are an extra: pip install apprise")
+    got = []
+
+    async def serve(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(
+            next(line for line in head.lower().split(b"\r\n") if b"content-length" in line).split()[1]
+        )
+        got.append(await reader.readexactly(length))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        sender = alerts_to([f"json://127.0.0.1:{port}"])
+        assert await sender.send(alerting.Message("Roadmap is paused", "Paste a new token.")) == 1
+    assert b"Paste a new token." in got[0]
