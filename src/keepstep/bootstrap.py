@@ -34,6 +34,7 @@ from keepstep.app.context import Context, Rules
 from keepstep.app.failures import crashed
 from keepstep.app.job import run_link
 from keepstep.app.people import People
+from keepstep.domain.fight import Fight
 from keepstep.domain.guard import Guard
 from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.ports.alerts import AlertSender
@@ -188,5 +189,6 @@ def rules_of(settings: Settings) -> Rules:
         longest_retry=settings.longest_retry,
         settle_scale=settings.settle_scale,
         journal_days=settings.journal_days,
+        fight=Fight(settings.fight_flips, settings.fight_within),
         guard=Guard(settings.guard_links, settings.guard_percent),
     )

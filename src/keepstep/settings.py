@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     guard_links: int = Field(5, ge=0)
     """So many Links, or `guard_percent` of an integration if that is more, may be detached by themselves in an hour."""
     guard_percent: int = Field(10, ge=0, le=100)
+    fight_flips: int = Field(4, ge=0, le=100)
+    """A field that we write so often to and fro within `fight_within` is left alone; 0: never."""
+    fight_within: timedelta = Field(timedelta(minutes=10), gt=timedelta())
     alert_urls: str = Field("", repr=False)
     """Where alerts go: addresses of Apprise, separated by blanks. They may contain passwords."""
     concurrency: int = Field(16, ge=1, le=64)
@@ -63,6 +66,7 @@ class Settings(BaseSettings):
         "look_again_after",
         "first_retry",
         "longest_retry",
+        "fight_within",
         mode="before",
     )
     @classmethod

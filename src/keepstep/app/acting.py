@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum, auto
 
+from keepstep.app.fighting import watch
 from keepstep.app.reading import read_feature, read_ticket, remember_feature, remember_ticket, remember_write
 from keepstep.app.work import Work
 from keepstep.domain.events import Act, Notice, NoticeKind, Source
@@ -141,7 +142,8 @@ async def _send(work: Work, side: Side, writes: Sequence[PlannedWrite], before: 
 
 async def _take_verdict(work: Work, side: Side, write: PlannedWrite, shown: Snapshot) -> None:
     rule, value = work.rules[write.field], shown.value(write.field)
-    match judge(rule, side, write, value):
+    verdict = judge(rule, side, write, value)
+    match verdict:
         case Verdict.CONFIRMED:
             _advance(work, write, value)
             _told(work, Act.WROTE, write, value, write.reason)
@@ -157,6 +159,8 @@ async def _take_verdict(work: Work, side: Side, write: PlannedWrite, shown: Snap
             _advance(work, write, write.value)
             _told(work, Act.WROTE, write, write.value, f"{write.reason} Somebody changed it again at once.")
             await _note_overtaken(work, side)
+    if verdict is not Verdict.REFUSED and not write.keeps_base:
+        watch(work, write)
 
 
 def _advance(work: Work, write: PlannedWrite, shown: str) -> None:

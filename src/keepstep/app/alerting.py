@@ -55,6 +55,7 @@ async def conditions_of(
     """Everything that is wrong with it as a whole, at most one of each kind."""
     found = [*_pause(integration), *_parts(integration)]
     found += _set_aside(*await uow.links.page(_query(integration.id, LinkState.SET_ASIDE)))
+    found += _fights((await uow.links.page(_query(integration.id, LinkState.IN_CONFLICT)))[0])
     found += [
         Condition(
             AlertKind.SILENCE,
@@ -104,6 +105,16 @@ def _set_aside(links: Sequence[Link], total: int) -> Sequence[Condition]:
     cure = "Mend the cause, then choose Try again on the page Attention; the others go on."
     at = newest.at if newest else max(each.created_at for each in links)
     return (Condition(AlertKind.SET_ASIDE, at, message, cure),)
+
+
+def _fights(links: Sequence[Link]) -> Sequence[Condition]:
+    fought = [each for link in links for each in link.conflicts.values() if each.fight]
+    if not fought:
+        return ()
+    noun = "field is" if len(fought) == 1 else "fields are"
+    message = f"{len(fought)} {noun} left alone: another program set them back again and again."
+    cure = "Stop the other program, then choose on the page Attention which value stays."
+    return (Condition(AlertKind.FIGHT, max(each.since for each in fought), message, cure),)
 
 
 async def _tell(ctx: Context, integration: Integration, kind: AlertKind, condition: Condition | None) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from keepstep.domain.fight import Fight
 from keepstep.domain.guard import Guard
 from keepstep.ports.alerts import NO_ALERTS, AlertSender
 from keepstep.ports.clock import Clock
@@ -45,6 +46,7 @@ class Rules:
     settle_scale: float = 1.0
     """Scales the trackers' settle times, for demos and tests."""
     journal_days: int = 90
+    fight: Fight = field(default_factory=lambda: Fight(flips=0))
     guard: Guard = field(default_factory=Guard)
     alert_every: timedelta = timedelta(hours=1)
     """Of one kind and one integration no second alert is sent sooner."""

@@ -119,10 +119,7 @@ def link_health(link: Link) -> Health:
         case LinkState.PUSHING:
             return Health(HealthWord.WORKING, "The ticket is being made.")
         case LinkState.IN_CONFLICT:
-            names = " and ".join(link.conflicts)
-            return Health(
-                HealthWord.ATTENTION, f"Both sides changed the {names}.", "Choose below which one stays."
-            )
+            return _conflict_health(link)
         case LinkState.REFUSED:
             refusal = next(iter(link.refusals.values()), None)
             return Health(
@@ -146,6 +143,19 @@ def link_health(link: Link) -> Health:
             HealthWord.WORKING, link.trouble.message, link.trouble.cure or "It is tried again by itself."
         )
     return Health(HealthWord.OK, "In step.")
+
+
+def _conflict_health(link: Link) -> Health:
+    fought = [name for name, each in link.conflicts.items() if each.fight]
+    if fought:
+        sentence = (
+            f"The {' and '.join(fought)} went to and fro again and again: another program works against us. "
+            "Both sides are left as they are; the other fields go on."
+        )
+        cure = "Stop the other program, then choose below which value stays. The field goes on from there."
+        return Health(HealthWord.ATTENTION, sentence, cure)
+    names = " and ".join(link.conflicts)
+    return Health(HealthWord.ATTENTION, f"Both sides changed the {names}.", "Choose below which one stays.")
 
 
 def integration_health(integration: Integration, counts: LinkCounts) -> Health:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from keepstep.app import detach, moves
 from keepstep.app.acting import act
 from keepstep.app.cells import look_at_cell_later, quiet_at, show_cell
+from keepstep.app.fighting import frozen_fields, still_fought_over
 from keepstep.app.marking import ensure_marks
 from keepstep.app.reading import read_feature, read_ticket, remember_feature, remember_ticket
 from keepstep.app.work import Work
@@ -155,8 +156,9 @@ def _pair_of(target: Side, shown: str, source: str) -> Pair:
 def _plan(work: Work, reading: Reading, noticed: Sequence[Notice]) -> Plan:
     base = work.link.base or reading.now
     decided, now = _decisions(work, reading.now)
+    frozen = frozen_fields(work)
     plan = make_plan(
-        work.rules,
+        {name: rule for name, rule in work.rules.items() if name not in frozen},
         work.integration.policy,
         base,
         now,
@@ -164,6 +166,7 @@ def _plan(work: Work, reading: Reading, noticed: Sequence[Notice]) -> Plan:
         decided=decided,
         refusals={} if work.has(NoticeKind.SYNC, NoticeKind.DECIDE) else work.link.refusals,
     )
+    plan = replace(plan, frozen=frozen, untouched=plan.untouched | frozen)
     plan = _with_put_back(work, plan, base, reading.now, now)
     return _with_footer(work, reading, plan)
 
@@ -296,12 +299,15 @@ def _record(work: Work, reading: Reading, plan: Plan) -> None:
     known = plan.untouched if len(reading.read_at) < len(Side) else frozenset()
     warnings = {name: text for name, text in work.link.warnings.items() if name in plan.untouched}
     work.change(base=plan.base, warnings={**warnings, **plan.warnings})
-    _record_conflicts(work, plan, known)
+    _record_conflicts(work, plan, known, still_fought_over(work, reading.now, reading.read_at))
     _record_refusals(work, plan, known)
 
 
-def _record_conflicts(work: Work, plan: Plan, known: frozenset[Field]) -> None:
+def _record_conflicts(
+    work: Work, plan: Plan, known: frozenset[Field], fights: Mapping[Field, Conflict]
+) -> None:
     conflicts = {name: conflict for name, conflict in work.link.conflicts.items() if name in known}
+    conflicts |= fights
     for name, pair in plan.undecided.items():
         before = work.link.conflicts.get(name)
         since = before.since if before else work.now
@@ -314,7 +320,7 @@ def _record_conflicts(work: Work, plan: Plan, known: frozenset[Field]) -> None:
 
 
 def _record_refusals(work: Work, plan: Plan, known: frozenset[Field]) -> None:
-    stay = known | plan.refused_again
+    stay = known | plan.refused_again | plan.frozen
     refusals = {name: refusal for name, refusal in work.link.refusals.items() if name in stay}
     for name, (target, value, what) in plan.endangered.items():
         message = f"Not written: it would delete {what} that nobody removed."

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from keepstep.domain.column import Cell
 from keepstep.domain.fields import Field, Side, Snapshot
+from keepstep.domain.fight import Written
 from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, marker_of
 from keepstep.domain.ticket import TicketRef, TicketStatus
 
@@ -105,6 +106,8 @@ class Conflict:
     feature: str
     ticket: str
     since: datetime
+    fight: bool = False
+    """Another program set it back again and again: left alone on both sides until a person decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,8 @@ class Link:
     conflicts: Mapping[Field, Conflict] = field(default_factory=dict)
     warnings: Mapping[Field, str] = field(default_factory=dict)
     """What a person should know although nothing is wrong: an unmapped status, a vendor's loss."""
+    written: Mapping[Field, tuple[Written, ...]] = field(default_factory=dict)
+    """Our latest writes that no person of Keepstep asked for: tells a fight."""
     seen: Mapping[Side, Seen] = field(default_factory=dict)
     lost: LostSight | None = None
     ending: Ending | None = None

@@ -64,6 +64,8 @@ class Plan:
     """Fields whose only wish is a write that was refused before."""
     untouched: frozenset[Field] = frozenset()
     """Fields in which neither side shows anything new."""
+    frozen: frozenset[Field] = frozenset()
+    """Fields that another program fights over: nobody looked at them."""
 
     def for_side(self, side: Side) -> tuple[PlannedWrite, ...]:
         return tuple(write for write in self.writes if write.target is side)
