@@ -195,9 +195,13 @@ async def test_health_readiness_and_metrics():
         "keepstep_workers 1",
     ):
         assert line in metrics.splitlines(), line
+    assert len(re.findall(r"^keepstep_integration_links_in_conflict\{.+\} 1$", metrics, re.MULTILINE)) == 1
+    assert 'side="ticket"' in metrics
     for line in metrics.splitlines():
         assert re.fullmatch(
-            r'# (HELP|TYPE) keepstep_\w+ .+|keepstep_\w+(\{state="[a-z ]+"\})? [\d.e+]+', line
+            r"# (HELP|TYPE) keepstep_\w+ .+"
+            r'|keepstep_\w+(\{(state="[a-z ]+"|integration="[\da-f]{8}"(,\w+="\w+")?)\})? [\d.e+-]+',
+            line,
         ), line
 
 

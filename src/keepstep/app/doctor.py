@@ -225,6 +225,10 @@ def _look_at_registrations(visit: _Visit) -> None:
             visit.tell(about, Mark.FAILURE, "It was never made, or is gone.", cure)
         elif side is not None:
             _proof_of_life(visit, about, side)
+    for part in visit.integration.parts:
+        if not part.fine:
+            helps = "Give the token the right to change it, then run keepstep doctor --fix."
+            visit.tell(str(part.part), Mark.FAILURE, part.detail, helps)
     if made.public_url != ctx.rules.public_url:
         cure = "It is changed by itself while `keepstep serve` runs; if it stays, see the integration's page."
         message = (

@@ -1,6 +1,7 @@
 """`keepstep doctor`: what is well, what is not, and what helps; from the settings down to each integration.
 
-It changes nothing: a database that is not set up is reported, not made. Exit code 1 when anything is a failure.
+It changes nothing unless told to `--fix`: a database that is not set up is reported, not made.
+Exit code 1 when anything is a failure.
 """
 
 import asyncio
@@ -19,10 +20,12 @@ from keepstep.adapters.postgres.pool import new_pool
 from keepstep.adapters.postgres.schema import is_current
 from keepstep.adapters.vault.keys import KEY_FILE
 from keepstep.app.doctor import Finding, Mark, examine_all
+from keepstep.app.mending import mend
 from keepstep.bootstrap import EmbeddedDatabaseError, Runtime, database, open_runtime
 from keepstep.cli.opening import find_integration
 from keepstep.cli.printing import plain, say, say_data, wrapped
 from keepstep.cli.public_address import examine_address
+from keepstep.domain.integration import Integration
 from keepstep.settings import Settings, SettingsError, load_settings
 from keepstep.system import system_facts
 from keepstep.telemetry import configure_logging
@@ -41,10 +44,13 @@ def doctor(
         str | None, typer.Argument(help="Only this one: its name, its id, or the id's beginning.")
     ] = None,
     *,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="First put right what is safe: columns, webhooks, lost jobs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Look for what is wrong: settings, database, keys, public address, and each integration on both sides."""
-    report = _examine(integration)
+    report = _examine(integration, fix=fix)
     failed = any(each.mark is Mark.FAILURE for _, findings in report for each in findings)
     if as_json:
         parts = [{"about": about, "findings": [asdict(each) for each in found]} for about, found in report]
@@ -70,7 +76,7 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _examine(named: str | None) -> Report:
+def _examine(named: str | None, *, fix: bool) -> Report:
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -83,7 +89,7 @@ def _examine(named: str | None) -> Report:
         return [("Installation", found)]
     try:
         with database(settings) as dsn:
-            return asyncio.run(_look_further(settings, dsn, named, found))
+            return asyncio.run(_look_further(settings, dsn, named, found, fix=fix))
     except EmbeddedDatabaseError as error:
         found.append(Finding("database", Mark.FAILURE, str(error), "Mend that, then try again."))
         return [("Installation", found)]
@@ -118,7 +124,9 @@ def _look_at_key(settings: Settings, folder: Path) -> list[Finding]:
     return [Finding("keys", Mark.OK, f"In {file}; keep a copy of it apart from the database's backup.")]
 
 
-async def _look_further(settings: Settings, dsn: str, named: str | None, found: list[Finding]) -> Report:
+async def _look_further(
+    settings: Settings, dsn: str, named: str | None, found: list[Finding], *, fix: bool
+) -> Report:
     report: Report = [("Installation", found)]
     found.extend(await examine_address(settings.public_url))
     try:
@@ -127,8 +135,12 @@ async def _look_further(settings: Settings, dsn: str, named: str | None, found: 
         if not usable:
             return report
         async with open_runtime(settings, dsn) as runtime:
+            chosen = await _chosen(runtime, named)
+            if fix:
+                done = await mend(runtime.ctx, chosen) or ["There was nothing to put right."]
+                found.extend(Finding("put right", Mark.OK, plain(each)) for each in done)
             found.extend(await _look_at_workers(runtime))
-            report.extend(await _look_at_integrations(runtime, named))
+            report.extend(await _look_at_integrations(runtime, chosen))
     except (psycopg.Error, PoolTimeout) as error:
         first_line = str(error).strip().split("\n")[0]
         cure = "Check KEEPSTEP_DATABASE_URL, and whether the server runs."
@@ -175,13 +187,15 @@ async def _look_at_workers(runtime: Runtime) -> list[Finding]:
     return found
 
 
-async def _look_at_integrations(runtime: Runtime, named: str | None) -> Report:
+async def _chosen(runtime: Runtime, named: str | None) -> Sequence[Integration]:
     """Raises MissingError for a name that fits none."""
     if named is not None:
-        chosen = [await find_integration(runtime.ctx, named)]
-    else:
-        async with runtime.ctx.storage.begin() as uow:
-            chosen = list(await uow.integrations.list_all())
+        return [await find_integration(runtime.ctx, named)]
+    async with runtime.ctx.storage.begin() as uow:
+        return await uow.integrations.list_all()
+
+
+async def _look_at_integrations(runtime: Runtime, chosen: Sequence[Integration]) -> Report:
     return [
         (f"Integration {plain(each.name)} ({each.id})", findings)
         for each, findings in await examine_all(runtime.ctx, chosen)

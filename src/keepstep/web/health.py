@@ -1,7 +1,9 @@
 """For those who watch: alive, able to work, and numbers in Prometheus' text format. Open, so without names or ids."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from hashlib import sha256
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -36,8 +38,12 @@ async def readyz(services: ServicesDep) -> JSONResponse:
 async def metrics(services: ServicesDep, ctx: ContextDep) -> PlainTextResponse:
     rows = await list_integrations(ctx)
     async with ctx.storage.begin() as uow:
-        waiting = sum([await uow.inbox.waiting(row.integration.id) for row in rows])
-    lines = [*_of_integrations(rows), *_of_system(await services.system(), waiting)]
+        waiting = [await uow.inbox.waiting(row.integration.id) for row in rows]
+    lines = [
+        *_of_integrations(rows),
+        *_of_each(rows, waiting, ctx.clock.now()),
+        *_of_system(await services.system(), sum(waiting)),
+    ]
     return PlainTextResponse(
         "\n".join(lines) + "\n",
         media_type="text/plain; version=0.0.4",
@@ -55,6 +61,31 @@ def _of_integrations(rows: Iterable[IntegrationRow]) -> Iterable[str]:
     yield from (_sample("integrations", integrations[each], each.value) for each in IntegrationState)
     yield from _family("links", "Links by state.")
     yield from (_sample("links", links[each], each.value) for each in LinkState)
+
+
+def _of_each(rows: Sequence[IntegrationRow], waiting: Sequence[int], now: datetime) -> Iterable[str]:
+    """Each under a digest of its id: the id itself opens the webhooks' addresses."""
+    names = [f'integration="{sha256(row.integration.id.encode()).hexdigest()[:8]}"' for row in rows]
+    named = list(zip(names, rows, strict=True))
+    yield from _family("integration_last_notification_age_seconds", "Since each side last told us something.")
+    for name, row in named:
+        for side, at in sorted(row.last_notice.items()):
+            age = max(0.0, (now - at).total_seconds())
+            yield _labelled("integration_last_notification_age_seconds", f'{name},side="{side}"', age)
+    yield from _family("integration_part_fine", "1 where a column or webhook was in place at the last look.")
+    for name, row in named:
+        for part in row.integration.parts:
+            labels = f'{name},part="{part.part.name.lower()}"'
+            yield _labelled("integration_part_fine", labels, int(part.fine))
+    for family, text, state in (
+        ("integration_links_set_aside", "Links that wait for a person after failures.", LinkState.SET_ASIDE),
+        ("integration_links_in_conflict", "Links with an open decision.", LinkState.IN_CONFLICT),
+    ):
+        yield from _family(family, text)
+        yield from (_labelled(family, name, row.by_state.get(state, 0)) for name, row in named)
+    yield from _family("integration_notices_unhandled", "Stored notifications that no sync has handled yet.")
+    for name, number in zip(names, waiting, strict=True):
+        yield _labelled("integration_notices_unhandled", name, number)
 
 
 def _of_system(facts: SystemFacts, waiting: int) -> Iterable[str]:
@@ -77,6 +108,10 @@ def _of_system(facts: SystemFacts, waiting: int) -> Iterable[str]:
 def _family(name: str, text: str) -> Iterable[str]:
     yield f"# HELP keepstep_{name} {text}"
     yield f"# TYPE keepstep_{name} gauge"
+
+
+def _labelled(name: str, labels: str, value: float) -> str:
+    return f"keepstep_{name}{{{labels}}} {value:g}"
 
 
 def _sample(name: str, value: float, state: str = "") -> str:

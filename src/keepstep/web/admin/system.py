@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from keepstep.app.doctor import examine_all
 from keepstep.app.overview import Health, HealthWord, list_integrations
 from keepstep.web.admin.layout import render
 from keepstep.web.admin.session import PersonDep
@@ -26,6 +27,15 @@ async def system(request: Request, ctx: ContextDep, services: ServicesDep, _pers
         rows=await list_integrations(ctx),
         place="system",
     )
+
+
+@router.get("/system/doctor")
+async def doctor(request: Request, ctx: ContextDep, _person: PersonDep) -> Response:
+    """Asks both sides of every integration, as the command does; changes nothing."""
+    async with ctx.storage.begin() as uow:
+        integrations = await uow.integrations.list_all()
+    report = await examine_all(ctx, integrations)
+    return render(request, "doctor.html", report=report, place="system")
 
 
 def _health(facts: SystemFacts, readiness: Readiness) -> Health:
