@@ -122,6 +122,7 @@ class PauseOut(Answer):
     at: Utc
     by_person: bool = Described(description="Then only a person resumes it.")
     field: str = Described(description="Which credential has to be renewed, if that is the cause.")
+    guard: bool = Described(description="Too many Links would be detached: a person allows it, or resumes.")
 
 
 class RegistrationsOut(Answer):
@@ -189,7 +190,13 @@ def _state(integration: Integration) -> dict[str, Any]:
             StepOut(name=each.name, state=each.state, detail=each.detail) for each in integration.steps
         ],
         "failure": integration.failure,
-        "pause": PauseOut(message=pause.message, at=pause.at, by_person=pause.by_person, field=pause.field)
+        "pause": PauseOut(
+            message=pause.message,
+            at=pause.at,
+            by_person=pause.by_person,
+            field=pause.field,
+            guard=pause.guard,
+        )
         if pause
         else None,
         "retry_at": integration.retry_at,
