@@ -29,10 +29,11 @@ class Attack:
 def attack(seed: int, examples: int, steps: int) -> Attack:
     """With the bug already put in, or without one, to see how long the machine stays silent."""
     from convergence.machine import Convergence  # noqa: PLC0415 - after the tests' folder is on the path
+    from convergence.rare_stories import RareStories  # noqa: PLC0415
 
     count = 0
 
-    class Counted(Convergence):
+    class Counted(RareStories, Convergence):
         def __init__(self) -> None:
             nonlocal count
             count += 1

@@ -35,10 +35,10 @@ def test_trackers_are_listed_without_a_database():
     done = invoke("trackers", "list", "--json")
     assert done.exit_code == 0
     found = json.loads(done.stdout)
-    assert [each["kind"] for each in found][:2] == ["gitlab", "gittab"]
+    assert [each["kind"] for each in found][:2] == ["github", "gitlab"]
     assert {"name", "channel", "settings", "token_help"} <= found[0].keys()
     table = invoke("trackers", "list").stdout.splitlines()
-    assert table[0].split() == ["KIND", "NAME", "CHANNEL", "SUMMARY"]
+    assert table[0].split() == ["KIND", "NAME", "FROM", "CHANNEL", "QUALITY"]
     assert all(len(line) <= 80 for line in table)
 
 

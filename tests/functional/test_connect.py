@@ -57,7 +57,9 @@ async def test_a_step_that_fails_undoes_those_before(world, emulator, match, fai
 
 
 async def test_a_failed_one_can_be_discarded(world):
-    world.fault("gittab", match="POST /api/v4/projects/1/hooks", status=422, body={"error": "Invalid url given"})
+    world.fault(
+        "gittab", match="POST /api/v4/projects/1/hooks", status=422, body={"error": "Invalid url given"}
+    )
     failed = await world.connect()
     assert "422" in failed.failure
     await connect.discard(world.ctx, failed.id)

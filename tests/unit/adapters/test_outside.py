@@ -115,7 +115,9 @@ def test_a_package_may_bring_a_tracker_of_its_own(monkeypatch):
         return [_Point("x", replace(GITLAB, manifest=replace(GITLAB.manifest, kind="trackly")))]
 
     monkeypatch.setattr(registry, "entry_points", found)
-    assert list(registry.known_trackers()) == [each.manifest.kind for each in registry._BUILT_IN] + ["trackly"]
+    assert list(registry.known_trackers()) == [each.manifest.kind for each in registry._BUILT_IN] + [
+        "trackly"
+    ]
 
 
 @pytest.mark.parametrize(("brought", "error"), [(GITLAB, ValueError), ("no adapter", TypeError)])
