@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import httpx
 import pytest
+import structlog
+import structlog.testing
 from fastapi import APIRouter, Request
 
 from functional.web_world import World, seed
@@ -105,7 +107,9 @@ async def test_a_limit_passed_on_says_when_to_come_back(client):
 
 
 @pytest.mark.parametrize("path", ["/pages/crash", "/api/v1/crash"])
-async def test_a_fault_of_ours_shows_a_reference_that_is_in_the_log(client, path, capsys):
+async def test_a_fault_of_ours_shows_a_reference_that_is_in_the_log(client, path, monkeypatch):
+    log = structlog.testing.CapturingLogger()
+    monkeypatch.setattr("keepstep.web.errors._LOG", log)
     answer = await client.get(path)
     assert answer.status_code == 500
     assert "insides" not in answer.text
@@ -113,8 +117,9 @@ async def test_a_fault_of_ours_shows_a_reference_that_is_in_the_log(client, path
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     reference = re.search(r"\b[0-9a-f]{8}\b", answer.text)
     assert reference is not None
-    logged = capsys.readouterr()
-    assert reference[0] in logged.out + logged.err
+    (told,) = log.calls
+    assert (told.method_name, told.kwargs["reference"]) == ("error", reference[0])
+    assert told.kwargs["exc_info"] is not None
 
 
 async def test_unknown_addresses_and_methods_get_a_styled_page(client):
