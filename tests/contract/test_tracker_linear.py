@@ -168,7 +168,9 @@ class TestMarks:
     async def test_the_marks_of_a_lost_ticket_count_as_removed(self, world, tickets):
         ticket = await tickets.create_ticket(world.team, draft())
         world.cloud.remove(ticket.ref.id)
+        before = len(world.asked())
         await tickets.remove_marks(ticket.ref, draft().marker)
+        assert len(world.asked()) > before, "It has to have looked."
 
 
 class TestLife:

@@ -66,7 +66,7 @@ def test_an_unknown_trigger_is_read_for_the_caller_to_refuse():
         (b"", "JSON"),
         (b"{", "JSON"),
         (b"[" * 100_000, "JSON"),
-        (b"[]", "data"),
+        (b"[]", "JSON object"),
         (b"{}", "data"),
         (b'{"data": null}', "click"),
         (click(integrationId=None), r"data\.integrationId"),

@@ -4,13 +4,13 @@ A notification names neither actor nor time nor values, and has no id of its own
 addresses (`links.target`, `feature.links.self`) are v1's even in v2's files and are never followed.
 """
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from keepstep.adapters.incoming import Incoming, json_object, read_as
 from keepstep.adapters.productboard.wire import wire_from_cell
 from keepstep.domain.column import Cell
 from keepstep.domain.ids import FeatureId
@@ -20,28 +20,23 @@ from keepstep.ports.productboard import ColumnClick, FeatureNotice
 _ID = r"^[A-Za-z0-9_-]{1,100}$"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST_WORD = 200
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
-class _Incoming(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Page(_Incoming):
+class _Page(Incoming):
     html: str | None = None
 
 
-class _Clicked(_Incoming):
+class _Clicked(Incoming):
     id: str = Field(pattern=_ID)
     links: _Page | None = None
 
 
-class _Person(_Incoming):
+class _Person(Incoming):
     name: str | None = None
     email: str | None = None
 
 
-class _Click(_Incoming):
+class _Click(Incoming):
     integration: str = Field(alias="integrationId", pattern=_ID)
     trigger: str = Field(min_length=1, max_length=_LONGEST_WORD)
     feature: _Clicked
@@ -49,11 +44,11 @@ class _Click(_Incoming):
     user: _Person | None = Field(default=None, alias="triggeredByUser")
 
 
-class _Target(_Incoming):
+class _Target(Incoming):
     target: str | None = None
 
 
-class _Notification(_Incoming):
+class _Notification(Incoming):
     event: str = Field(alias="eventType", min_length=1, max_length=_LONGEST_WORD)
     id: str | None = Field(default=None, pattern=_ID)
     links: _Target | None = None
@@ -61,7 +56,7 @@ class _Notification(_Incoming):
 
 class ProductboardWire:
     def read_click(self, body: bytes) -> ColumnClick:
-        click = _read(_Click, _data(body), "a click on the column")
+        click = read_as(_Click, _data(body), "a click on the column", under=("data",))
         user = click.user or _Person()
         return ColumnClick(
             trigger=click.trigger,
@@ -75,7 +70,7 @@ class ProductboardWire:
         """One, as documented, or a list, as a client has guarded against."""
         data = _data(body)
         found = data if isinstance(data, list) else [data]
-        return [_notice(_read(_Notification, each, "a notification")) for each in found]
+        return [_notice(read_as(_Notification, each, "a notification", under=("data",))) for each in found]
 
     def write_answer(self, cell: Cell) -> dict[str, object]:
         return wire_from_cell(cell)
@@ -103,19 +98,7 @@ def _last_id(links: _Target | None) -> str | None:
 
 
 def _data(body: bytes) -> Any:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError("The body is not JSON.") from error
-    if not isinstance(content, dict) or "data" not in content:
+    content = json_object(body)
+    if "data" not in content:
         raise UnreadableError('The body has to be {"data": ...}.')
     return content["data"]
-
-
-def _read(model: type[_Model], data: Any, what: str) -> _Model:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(["data", *(str(part) for part in first["loc"])])
-        raise UnreadableError(f"This is not {what}: {place}: {first['msg']}.") from error

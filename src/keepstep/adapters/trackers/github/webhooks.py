@@ -4,20 +4,15 @@
 replay is that a delivery's id is taken once, and that a notice makes us read the issue, no more.
 """
 
-import hashlib
-import hmac
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from keepstep.adapters.incoming import Incoming, is_signed, json_object, read_as
 from keepstep.domain.ids import TicketId
 from keepstep.ports.errors import NotGenuineError, UnreadableError
 from keepstep.ports.tracker import TicketNotice
 
 _TICKET_EVENT = "issues"
-_PREFIX = "sha256="
 _NO_TICKET = "it is about no issue"
 IGNORED_EVENTS: Mapping[str, str] = {
     "ping": "GitHub's greeting to a new webhook",
@@ -43,19 +38,15 @@ IGNORED_EVENTS: Mapping[str, str] = {
 """Events that a webhook of ours does not ask for, but that a person may tick, each with why it is passed over."""
 
 
-class _Incoming(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Issue(_Incoming):
+class _Issue(Incoming):
     id: int
 
 
-class _Sender(_Incoming):
+class _Sender(Incoming):
     login: str = ""
 
 
-class _IssueEvent(_Incoming):
+class _IssueEvent(Incoming):
     action: str
     issue: _Issue
     sender: _Sender | None = None
@@ -77,37 +68,24 @@ class GitHubWire:
         if event in IGNORED_EVENTS:
             return ()
         if event != _TICKET_EVENT:
-            raise UnreadableError(f"This is no event of an issue: X-GitHub-Event is {event[:50]!r}.")
+            raise UnreadableError(f"This is not an event of an issue: X-GitHub-Event is {event[:50]!r}.")
         return (_notice(content, named),)
 
 
 def _prove(headers: Mapping[str, str], body: bytes, secret: str) -> None:
-    given = headers.get("x-hub-signature-256", "").encode("utf-8", "replace")
-    ours = (_PREFIX + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()).encode("ascii")
-    if not hmac.compare_digest(given, ours):
+    if not is_signed(body, secret, headers.get("x-hub-signature-256", ""), prefix="sha256="):
         raise NotGenuineError("X-Hub-Signature-256 is missing or not ours.")
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
     if body.startswith(b"payload="):
         raise UnreadableError("The body is a form. Set the webhook's content type to application/json.")
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError("The body is not JSON.") from error
-    if not isinstance(content, dict):
-        raise UnreadableError("The body has to be a JSON object.")
-    return content
+    return json_object(body)
 
 
 def _notice(content: dict[str, Any], headers: Mapping[str, str]) -> TicketNotice:
     """A transfer tells the old id and counts as changed: reading the issue again shows where to."""
-    try:
-        event = _IssueEvent.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UnreadableError(f"This is no event of an issue: {place}: {first['msg']}.") from error
+    event = read_as(_IssueEvent, content, "an event of an issue")
     return TicketNotice(
         ticket=TicketId(str(event.issue.id)),
         # Equal in all attempts at one delivery.

@@ -5,13 +5,12 @@ sign of an old server: once our hook has a signing key, a delivery without a val
 """
 
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from keepstep.adapters.incoming import Incoming, json_object, read_as
 from keepstep.adapters.trackers.gitlab.secrets import hook_token, signing_token
 from keepstep.domain.ids import TicketId
 from keepstep.ports.errors import NotGenuineError, UnreadableError
@@ -46,22 +45,18 @@ IGNORED_KINDS: Mapping[str, str] = {
 """Kinds that a hook of ours does not ask for, but that a person may switch on, each with why it is passed over."""
 
 
-class _Incoming(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Person(_Incoming):
+class _Person(Incoming):
     name: str | None = None
     username: str | None = None
 
 
-class _Attributes(_Incoming):
+class _Attributes(Incoming):
     id: int
     action: str | None = None
     """Missing where a change has none of the known ones, such as a move up or down a board."""
 
 
-class _IssueEvent(_Incoming):
+class _IssueEvent(Incoming):
     object_attributes: _Attributes
     user: _Person | None = None
 
@@ -76,22 +71,17 @@ class GitLabWire:
     ) -> Sequence[TicketNotice]:
         named = {name.lower(): value for name, value in headers.items()}
         _prove(named, body, secret, signed=signed)
-        content = _parsed(body)
+        content = json_object(body)
         kind = str(content.get("object_kind"))
         if kind in IGNORED_KINDS:
             return ()
         if kind not in _TICKET_KINDS:
-            raise UnreadableError(f"This is no event of an issue: object_kind is {kind[:50]!r}.")
+            raise UnreadableError(f"This is not an event of an issue: object_kind is {kind[:50]!r}.")
         return (self._notice(content, named),)
 
     def _notice(self, content: dict[str, Any], headers: Mapping[str, str]) -> TicketNotice:
         """A move closes the issue with `moved_to_id` set: it counts as changed, and reading it again shows where to."""
-        try:
-            event = _IssueEvent.model_validate(content)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise UnreadableError(f"This is no event of an issue: {place}: {first['msg']}.") from error
+        event = read_as(_IssueEvent, content, "an event of an issue")
         person = event.user or _Person()
         return TicketNotice(
             ticket=TicketId(str(event.object_attributes.id)),
@@ -113,13 +103,3 @@ def _prove(headers: Mapping[str, str], body: bytes, secret: str, *, signed: bool
     except (WebhookVerificationError, ValueError) as error:
         # ValueError: the library's own on a signature without a comma, or one that is not base64.
         raise NotGenuineError("The signature of this delivery is missing, old or not ours.") from error
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError("The body is not JSON.") from error
-    if not isinstance(content, dict):
-        raise UnreadableError("The body has to be a JSON object.")
-    return content

@@ -4,15 +4,11 @@
 each attempt anew, and one that is older than a minute is refused (the vendor's SDK does both).
 """
 
-import hashlib
-import hmac
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from keepstep.adapters.incoming import Incoming, is_signed, json_object, read_as
 from keepstep.domain.ids import TicketId
 from keepstep.ports.errors import NotGenuineError, UnreadableError
 from keepstep.ports.tracker import TicketNotice
@@ -50,20 +46,16 @@ IGNORED_TYPES: Mapping[str, str] = {
 """Types that a webhook of ours does not ask for, but that a person may tick, each with why it is passed over."""
 
 
-class _Incoming(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Actor(_Incoming):
+class _Actor(Incoming):
     name: str | None = None
 
 
-class _Data(_Incoming):
+class _Data(Incoming):
     id: str
     trashed: bool | None = None
 
 
-class _IssueEvent(_Incoming):
+class _IssueEvent(Incoming):
     action: str
     data: _Data
     actor: _Actor | None = None
@@ -84,13 +76,13 @@ class LinearWire:
     ) -> Sequence[TicketNotice]:
         named = {name.lower(): value for name, value in headers.items()}
         _prove(named, body, secret)
-        content = _parsed(body)
+        content = json_object(body)
         self._prove_age(content)
         kind = str(content.get("type"))
         if kind in IGNORED_TYPES:
             return ()
         if kind != _TICKET_TYPE:
-            raise UnreadableError(f"This is no event of an issue: type is {kind[:50]!r}.")
+            raise UnreadableError(f"This is not an event of an issue: type is {kind[:50]!r}.")
         return (_notice(content, named),)
 
     def _prove_age(self, content: dict[str, Any]) -> None:
@@ -102,30 +94,13 @@ class LinearWire:
 
 
 def _prove(headers: Mapping[str, str], body: bytes, secret: str) -> None:
-    given = headers.get("linear-signature", "").encode("utf-8", "replace")
-    ours = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode("ascii")
-    if not hmac.compare_digest(given, ours):
+    if not is_signed(body, secret, headers.get("linear-signature", "")):
         raise NotGenuineError("Linear-Signature is missing or not ours.")
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError("The body is not JSON.") from error
-    if not isinstance(content, dict):
-        raise UnreadableError("The body has to be a JSON object.")
-    return content
 
 
 def _notice(content: dict[str, Any], headers: Mapping[str, str]) -> TicketNotice:
     """Deleting sends `remove`, or an update into the trash; the way back is an update out of it."""
-    try:
-        event = _IssueEvent.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UnreadableError(f"This is no event of an issue: {place}: {first['msg']}.") from error
+    event = read_as(_IssueEvent, content, "an event of an issue")
     return TicketNotice(
         ticket=TicketId(event.data.id),
         delivery_id=headers.get("linear-delivery") or None,

@@ -1,18 +1,41 @@
 """Webhooks of Redmine 7 (from its source): signed, sent once, without an id of the delivery."""
 
-import hashlib
-import hmac
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from pydantic import StrictInt
+
+from keepstep.adapters.incoming import Incoming, is_signed, json_object, read_as
 from keepstep.domain.ids import TicketId
-from keepstep.ports.errors import NotGenuineError, UnreadableError
+from keepstep.ports.errors import NotGenuineError
 from keepstep.ports.tracker import TicketNotice
 
 _SIGNATURE = "x-redmine-signature-256"
-_PREFIX = "sha256="
 _ISSUE = "issue."
+
+
+class _Kind(Incoming):
+    type: str
+
+
+class _User(Incoming):
+    name: str | None = None
+
+
+class _Journal(Incoming):
+    user: _User | None = None
+
+
+class _Issue(Incoming):
+    id: StrictInt
+
+
+class _Data(Incoming):
+    issue: _Issue
+    journal: _Journal | None = None
+
+
+class _IssueEvent(_Kind):
+    data: _Data
 
 
 class RedmineWire:
@@ -25,39 +48,22 @@ class RedmineWire:
         signed: bool,  # noqa: ARG002 - there is no other proof
     ) -> Sequence[TicketNotice]:
         given = {name.lower(): value for name, value in headers.items()}.get(_SIGNATURE, "")
-        wanted = _PREFIX + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(given.encode(), wanted.encode()):
+        if not is_signed(body, secret, given, prefix="sha256="):
             raise NotGenuineError(
                 "The webhook's signature is missing or wrong: enter the secret in Redmine again."
             )
-        return [_notice(_parsed(body))]
+        content = json_object(body)
+        if not read_as(_Kind, content, "a webhook of Redmine's").type.startswith(_ISSUE):
+            # Wiki pages, news and the like concern no ticket.
+            return [TicketNotice(None, None)]
+        return [_notice(read_as(_IssueEvent, content, "an event of an issue"))]
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError("A webhook's body has to be JSON.") from error
-    if not isinstance(found, dict) or not isinstance(found.get("type"), str):
-        raise UnreadableError("A webhook of Redmine tells its type.")
-    return found
-
-
-def _notice(event: dict[str, Any]) -> TicketNotice:
-    """Wiki pages, news and the like concern no ticket."""
-    kind = event["type"]
-    if not kind.startswith(_ISSUE):
-        return TicketNotice(None, None)
-    data = event.get("data")
-    issue = data.get("issue") if isinstance(data, dict) else None
-    number = issue.get("id") if isinstance(issue, dict) else None
-    if not isinstance(number, int):
-        raise UnreadableError("A webhook about an issue names its number: data.issue.id.")
-    return TicketNotice(TicketId(str(number)), None, deleted=kind == "issue.deleted", actor=_actor(data))
-
-
-def _actor(data: Any) -> str:
-    journal = data.get("journal")
-    user = journal.get("user") if isinstance(journal, dict) else None
-    name = user.get("name") if isinstance(user, dict) else None
-    return name if isinstance(name, str) else ""
+def _notice(event: _IssueEvent) -> TicketNotice:
+    user = event.data.journal.user if event.data.journal else None
+    return TicketNotice(
+        TicketId(str(event.data.issue.id)),
+        None,
+        deleted=event.type == "issue.deleted",
+        actor=(user.name if user else None) or "",
+    )
