@@ -74,7 +74,10 @@ class Fault:
 
 
 class LinearCloud(httpx.AsyncBaseTransport):
+    """Skips the test at once where the vendor's schema is not at hand: inside a call nobody would hear of it."""
+
     def __init__(self):
+        schema()
         self.users = {
             key: {"id": str(uuid4()), "name": name, "email": f"{name}@example.com", "admin": key == ADMIN,
                   "active": True}
