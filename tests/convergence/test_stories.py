@@ -231,3 +231,22 @@ async def test_a_text_that_never_went_out_is_not_overwritten_by_the_tickets_firs
     shown = world.board.items["f1"].snapshot.description
     assert "seven" in shown
     assert "one two three" in shown or any("one two three" in each for each in await _overruled(world))
+
+
+@pytest.mark.parametrize("after", [2, 3, 4])
+async def test_an_edit_right_after_a_write_that_was_not_stored_takes_nothing_away(after):
+    """It does not show our words, but nobody removed them: they never stood there."""
+    world = await _pushed()
+    _edit_ticket(world, "two", "2")
+    await world.deliver_all()
+
+    async def mark():
+        _edit_feature(world, "four", "<b>four</b>")
+
+    world.chaos.lie_in_wait("ignore", 0)
+    world.chaos.lie_in_wait("person", after, mark)
+    await world.drain()
+    await world.calm_down()
+    assert "one two three" not in world.tracker.items["1"].snapshot.description
+    assert "one 2 three" in world.tracker.items["1"].snapshot.description
+    assert "**four** five six" in world.tracker.items["1"].snapshot.description

@@ -33,6 +33,8 @@ class Verdict(Enum):
     """Less than we wrote, or a normal form of it."""
     OVERTAKEN = auto()
     """Something else: a person was faster."""
+    PASSED_OVER = auto()
+    """What stood there before with a person's edit in it, and nothing of ours: not stored, as when refused."""
 
 
 def judge(rule: FieldRule, side: Side, write: PlannedWrite, shown: str) -> Verdict:
@@ -40,7 +42,9 @@ def judge(rule: FieldRule, side: Side, write: PlannedWrite, shown: str) -> Verdi
         return Verdict.CONFIRMED
     if rule.same(side, shown, write.before):
         return Verdict.REFUSED
-    return Verdict.LOSS if rule.lesser(side, shown, write.value) else Verdict.OVERTAKEN
+    if rule.lesser(side, shown, write.value):
+        return Verdict.LOSS
+    return Verdict.OVERTAKEN if rule.bears(side, shown, write.value, write.before) else Verdict.PASSED_OVER
 
 
 async def act(work: Work, now: Base, plan: Plan) -> None:
@@ -159,7 +163,10 @@ async def _take_verdict(work: Work, side: Side, write: PlannedWrite, shown: Snap
             _advance(work, write, write.value)
             _told(work, Act.WROTE, write, write.value, f"{write.reason} Somebody changed it again at once.")
             await _note_overtaken(work, side)
-    if verdict is not Verdict.REFUSED and not write.keeps_base:
+        case Verdict.PASSED_OVER:
+            _intent_done(work, write)
+            await _note_overtaken(work, side)
+    if verdict not in (Verdict.REFUSED, Verdict.PASSED_OVER) and not write.keeps_base:
         watch(work, write)
 
 
@@ -199,7 +206,7 @@ def _told(work: Work, act: Act, write: PlannedWrite, after: str, reason: str) ->
 
 
 async def _note_overtaken(work: Work, side: Side) -> None:
-    """The difference is the next sync's change: its row survives this job, since it was not taken by it."""
+    """What stands there now is the next sync's change: its row survives this job, since it was not taken by it."""
     async with work.ctx.storage.begin() as uow:
         await uow.inbox.add(
             Notice(

@@ -50,6 +50,9 @@ class FieldRule(Protocol):
     def lesser(self, side: Side, shown: str, written: str) -> bool:
         """`shown` is a part or a normal form of `written`: the vendor stored less than we sent."""
 
+    def bears(self, side: Side, shown: str, written: str, before: str) -> bool:
+        """`shown` holds something of what `written` changed in `before`, or nobody can tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:

@@ -1,6 +1,7 @@
 """What each field means: equality on a side, and the way from one side to the other."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,6 +63,11 @@ class TitleRule:
         shown, written = self._shown(side, shown).casefold(), self._shown(side, written).casefold()
         return bool(shown) and written.startswith(shown.removesuffix("…"))
 
+    def bears(self, side: Side, shown: str, written: str, before: str) -> bool:
+        """A title is one thing: a third one says nothing of the second."""
+        del side, shown, written, before
+        return True
+
     def _shown(self, side: Side, title: str) -> str:
         limit = self.feature_limit if side is Side.FEATURE else self.ticket_limit
         return normal_title(title)[:limit].rstrip()
@@ -99,6 +105,11 @@ class StatusRule:
     def lesser(self, side: Side, shown: str, written: str) -> bool:
         del side, shown, written
         return False
+
+    def bears(self, side: Side, shown: str, written: str, before: str) -> bool:
+        """A status is one thing: a third one says nothing of the second."""
+        del side, shown, written, before
+        return True
 
 
 def _status(value: str) -> StatusId | None:
@@ -196,6 +207,15 @@ class DescriptionRule:
         left = plain_text(self.body(side, shown)).split()
         sent = iter(plain_text(self.body(side, written)).split())
         return all(word in sent for word in left)
+
+    def bears(self, side: Side, shown: str, written: str, before: str) -> bool:
+        """By words: where a write only moves or marks them, nobody can tell."""
+        now, ours, old = (
+            Counter(plain_text(self.body(side, each)).split()) for each in (shown, written, before)
+        )
+        if ours == old:
+            return True
+        return bool((ours - old) & (now - old) or (old - ours) & (old - now))
 
     def body(self, side: Side, text: str) -> Document:
         return split_footers(self._document(side, text))[0]

@@ -222,3 +222,18 @@ def test_every_outcome_explains_itself():
     told = {write.field for write in plan.writes} | {note.field for note in plan.notes} | plan.untouched
     assert told == set(Field)
     assert all(one.reason.endswith(".") for one in (*plan.writes, *plan.notes))
+
+
+@pytest.mark.parametrize(
+    ("before", "written", "shown", "bears"),
+    [
+        pytest.param("one two", "one 2", "**one** two", False, id="nothing of it"),
+        pytest.param("one two", "one 2", "**one** 2", True, id="all of it, and an edit"),
+        pytest.param("one two", "one two three four", "one two three 4", True, id="some of what was added"),
+        pytest.param("one two three", "one", "one two 3", True, id="some of what was taken away"),
+        pytest.param("one two", "**one** two", "one 2", True, id="only marks: nobody can tell"),
+    ],
+)
+def test_whether_a_text_bears_a_write(before, written, shown, bears):
+    rule = DescriptionRule(BOARD, TICKET, (), MARKER)
+    assert rule.bears(Side.TICKET, shown, written, before) is bears
