@@ -250,3 +250,18 @@ async def test_an_edit_right_after_a_write_that_was_not_stored_takes_nothing_awa
     assert "one two three" not in world.tracker.items["1"].snapshot.description
     assert "one 2 three" in world.tracker.items["1"].snapshot.description
     assert "**four** five six" in world.tracker.items["1"].snapshot.description
+
+
+async def test_what_came_with_half_a_merge_does_not_come_again_where_the_other_half_is_refused():
+    """Productboard keeps no strikethrough here, so its half of every merge is accepted and not stored."""
+    world = await _pushed()
+    _edit_ticket(world, "five", "~~five~~")
+    await world.calm_down()
+    _edit_feature(world, "<p>four", "<ul><li>seven</li><li>eight</li></ul><p>four")
+    await world.calm_down()
+    assert Field.DESCRIPTION in (await world.links())[0].refusals
+    _edit_feature(world, "eight", "nine")
+    await world.calm_down()
+    text = world.tracker.items["1"].snapshot.description
+    assert text.startswith("one two three\n\n- seven\n- nine\n\nfour ~~five~~ six\n")
+    assert world.board.items["f1"].snapshot.description.count("seven") == 1

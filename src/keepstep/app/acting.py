@@ -171,7 +171,7 @@ async def _take_verdict(work: Work, side: Side, write: PlannedWrite, shown: Snap
 
 
 def _advance(work: Work, write: PlannedWrite, shown: str) -> None:
-    """The base moves for this field, and the intent loses it: confirmed. Of a merge only with its second half."""
+    """The base moves for this field, and the intent loses it: confirmed. Of a merge wholly with its second half."""
     _intent_done(work, write)
     if write.keeps_base:
         return
@@ -180,10 +180,29 @@ def _advance(work: Work, write: PlannedWrite, shown: str) -> None:
         halves = work.halves.setdefault(write.field, {})
         halves[write.target] = shown
         if len(halves) < len(Side):
+            if work.rules[write.field].same(write.target, shown, write.value):
+                count_half(work, write)
             return
     if work.link.base is not None:
         pair = Pair(halves.get(Side.FEATURE, write.source), halves.get(Side.TICKET, write.source))
         work.change(base=moved(work.link.base, write.field, pair))
+
+
+def count_half(work: Work, write: PlannedWrite | IntendedWrite) -> None:
+    """One half of a merge proves that the other side's edits are here now; this side's own go on waiting.
+
+    Else, where the second half is refused, what came over would count as added on both sides, and stand twice.
+    """
+    base = work.link.base
+    if base is None:
+        return
+    onto = base.side(write.target).value(write.field)
+    rest = work.rules[write.field].carry(write.target.other, write.source, onto)
+    if rest is None:
+        return
+    halves = {write.target: rest, write.target.other: write.source}
+    pair = Pair(halves[Side.FEATURE], halves[Side.TICKET])
+    work.change(base=moved(base, write.field, pair))
 
 
 def _intent_done(work: Work, write: PlannedWrite) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from keepstep.app import detach, moves
-from keepstep.app.acting import act
+from keepstep.app.acting import act, count_half
 from keepstep.app.cells import look_at_cell_later, quiet_at, show_cell
 from keepstep.app.fighting import frozen_fields, still_fought_over
 from keepstep.app.marking import ensure_marks
@@ -126,14 +126,17 @@ def _footer_lost(work: Work, reading: Reading) -> bool:
 def _resolve_intents(work: Work, reading: Reading) -> None:
     """After an interruption: a side that shows the intended form was written by us, not by a person.
 
-    Half a merge moves no base: what is left of it is planned again from what both sides show.
+    What is left of half a merge is planned again from what both sides show.
     """
     done = [write for write in work.link.intent.writes if _is_done(work, reading, write)]
     for write in done:
         partner = next(
             (each for each in done if each.paired and each.field is write.field and each != write), None
         )
-        if (write.paired and partner is None) or write.keeps_base or work.link.base is None:
+        if write.keeps_base or work.link.base is None:
+            continue
+        if write.paired and partner is None:
+            count_half(work, write)
             continue
         shown = reading.now.side(write.target).value(write.field)
         source = reading.now.side(write.target.other).value(write.field) if write.paired else write.source
