@@ -16,7 +16,7 @@ class Ledger:
     """Word to (feature, field, side, item): a person wrote it there, and nobody took it away."""
     dead: dict[str, tuple[str, Field, Side, str]] = field(default_factory=dict)
     just_dead: set[str] = field(default_factory=set)
-    """Those taken away since the last rest."""
+    """Those taken away since the last rest, and of a feature in `swapped` since longer."""
     edits: dict[tuple[str, Field], list[tuple[Side, str, str]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -35,6 +35,8 @@ class Ledger:
     """Features whose ticket was edited before we knew it: what is missing there counts as the tracker's loss."""
     hidden: set[str] = field(default_factory=set)
     gaps_seen: int = 0
+    swapped: set[str] = field(default_factory=set)
+    """Features of whose text blocks were moved since its base was last what its sides show."""
 
     def note(self, feature, side, item, name, edit, before, after):
         """One edit by a person: `before` and `after` as the item shows them."""
@@ -49,6 +51,8 @@ class Ledger:
             else:
                 self.alive[word] = (feature, name, side, item)
         self.edits[feature, name].append((side, item, edit))
+        if edit == "swap blocks":
+            self.swapped.add(feature)
         self.left[side, item, name] = after
 
     def decided(self, feature, name):
@@ -58,9 +62,11 @@ class Ledger:
         self.edits[feature, name].append((Side.FEATURE, feature, DECIDED))
         self.restless.add(feature)
 
-    def rested(self, items, restless):
+    def rested(self, items, restless, apart):
+        """`apart`: features with a text that their Link's base has not come to know, as where it may not flow."""
+        self.swapped &= apart
         self.edits.clear()
-        self.just_dead.clear()
+        self.just_dead = {w for w in self.just_dead if w in self.dead and self.dead[w][0] in self.swapped}
         self.left.clear()
         self.at_rest = items
         self.restless = restless

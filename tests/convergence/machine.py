@@ -13,7 +13,7 @@ from convergence.chaos import FAULTS, Killed
 from convergence.choices import edited_field
 from convergence.ledger import Ledger
 from convergence.oracle import Oracle
-from convergence.people import EDITS, Hand
+from convergence.people import EDITS, Hand, tokens
 from convergence.policies import both_ways, policies
 from convergence.stories import FEATURES, Stories
 from convergence.twin_world import NAMES, TwinWorld
@@ -317,7 +317,20 @@ class Convergence(Stories):
         self.lost_notifications = 0
         twins = (self.world.board, self.world.tracker)
         shown = {(twin.side, each.id): each.snapshot for twin in twins for each in twin.items.values()}
-        self.ledger.rested(shown, {each.feature_id for each in links if self.oracle.is_restless(each)})
+        restless = {each.feature_id for each in links if self.oracle.is_restless(each)}
+        self.ledger.rested(
+            shown, restless, {each.feature_id for each in links if self._is_apart(each, shown)}
+        )
+
+    def _is_apart(self, link, shown):
+        """Its text may not flow, so that the base is still that of an earlier time."""
+        if link.ticket is None or link.base is None:
+            return False
+        ends = {Side.FEATURE: link.feature_id, Side.TICKET: link.ticket.id}
+        return any(
+            tokens(link.base.side(side).description) != tokens(shown[side, end].description)
+            for side, end in ends.items()
+        )
 
     def teardown(self):
         try:

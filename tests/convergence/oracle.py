@@ -128,7 +128,7 @@ class Oracle:
             # Two people who each rewrite most of one paragraph have written two paragraphs.
             assert not twice or len(edits) > 2, f"{twice} stand twice in {shown!r}"
             # A block that one moves and the other deletes or rewrites stays.
-            moved = "swap blocks" in {kind for *_, kind in edits}
+            moved = name is Field.DESCRIPTION and link.feature_id in self.ledger.swapped
             just = set() if moved else self.ledger.just_dead
             gone = {word for word in taken & counts.keys() if word in just or not known[word]}
             gone -= self.ledger.just_dead if moved else set()

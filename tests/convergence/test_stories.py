@@ -265,3 +265,25 @@ async def test_what_came_with_half_a_merge_does_not_come_again_where_the_other_h
     text = world.tracker.items["1"].snapshot.description
     assert text.startswith("one two three\n\n- seven\n- nine\n\nfour ~~five~~ six\n")
     assert world.board.items["f1"].snapshot.description.count("seven") == 1
+
+
+async def test_a_warning_outlives_the_next_merge_as_long_as_the_sides_differ():
+    world = await _pushed()
+    _edit_ticket(world, "two", "2")
+    await world.deliver_all()
+
+    async def delete_a_block():
+        world.board.put("f1", description="<p>four five six</p>")
+
+    world.chaos.lie_in_wait("after write", 0, delete_a_block)
+    await world.drain()
+    await world.calm_down()
+    assert Field.DESCRIPTION in (await world.links())[0].warnings
+    _edit_ticket(world, "six", "6")
+    _edit_feature(world, "four", "4")
+    await world.calm_down()
+    assert Field.DESCRIPTION in (await world.links())[0].warnings
+    text = world.tracker.items["1"].snapshot.description
+    world.tracker.put("1", description=text.replace("one 2 three\n\n", ""))
+    await world.calm_down()
+    assert not (await world.links())[0].warnings

@@ -300,10 +300,21 @@ def _record(work: Work, reading: Reading, plan: Plan) -> None:
     What is known of a field stays where neither side showed anything new and one of them was not even read.
     """
     known = plan.untouched if len(reading.read_at) < len(Side) else frozenset()
-    warnings = {name: text for name, text in work.link.warnings.items() if name in plan.untouched}
+    warnings = {
+        name: text
+        for name, text in work.link.warnings.items()
+        if name in plan.untouched or _differs_then(work, reading, plan, name)
+    }
     work.change(base=plan.base, warnings={**warnings, **plan.warnings})
     _record_conflicts(work, plan, known, still_fought_over(work, reading.now, reading.read_at))
     _record_refusals(work, plan, known)
+
+
+def _differs_then(work: Work, reading: Reading, plan: Plan, name: Field) -> bool:
+    """The two sides will not say the same even when this plan is carried out: what was warned of is still so."""
+    then = {side: reading.now.side(side).value(name) for side in Side}
+    then |= {write.target: write.value for write in plan.writes if write.field is name}
+    return not work.rules[name].equivalent(Pair(then[Side.FEATURE], then[Side.TICKET]))
 
 
 def _record_conflicts(
