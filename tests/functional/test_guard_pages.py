@@ -6,7 +6,10 @@ from dataclasses import replace
 import pytest
 from test_pages import Site, site
 
+from keepstep.domain.events import Notice, NoticeKind, Source
+from keepstep.domain.fields import Side
 from keepstep.domain.integration import IntegrationState, PauseCause
+from keepstep.domain.link import LinkState
 
 __all__ = ["site"]
 
@@ -32,6 +35,22 @@ async def test_a_stop_leads_to_the_page_and_going_on_resumes(site: Site, stopped
     after = await site.stored(stopped)
     assert after.state is IntegrationState.ACTIVE
     assert after.detach_until is not None
+
+
+async def test_a_link_that_is_only_told_to_be_gone_is_not_called_in_step(site: Site, stopped: str):
+    link = next(each for each in site.seeded.links.values() if each.state is LinkState.LINKED)
+    async with site.world.storage.begin() as uow:
+        notice = Notice(link.integration_id, NoticeKind.DELETED, Source.WEBHOOK, link.created_at)
+        await uow.inbox.add(replace(notice, side=Side.FEATURE, subject=link.feature_id, link_id=link.id))
+        owner = await uow.integrations.get(link.integration_id)
+        cause = PauseCause("More are gone.", owner.created_at, guard=True)
+        await uow.integrations.save(replace(owner, state=IntegrationState.PAUSED, pause=cause))
+        await uow.commit()
+    page = await site.get(f"/integrations/{link.integration_id}/detaching")
+    _, _, shown = page.partition(f'href="/links/{link.id}"')
+    reason = shown.partition("</li>")[0]
+    assert "A deletion was told of." in reason
+    assert "In step" not in reason
 
 
 async def test_the_doctor_has_a_page_with_each_finding_and_its_cure(site: Site):
