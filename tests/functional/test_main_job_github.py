@@ -1,15 +1,10 @@
 """The whole main job over GitHub in memory: push, edits both ways, a lost answer, a transfer, unlink, delete."""
 
-import asyncio
-import time
-
 import pytest
+from town import CloudTown
 
 from contract.github_cloud import ADMIN, Fault, GitHubCloud
-from keepstep.domain.ids import StatusId
 from keepstep.domain.integration import ProjectRef
-from keepstep.domain.link import LinkState
-from keepstep.domain.policy import StatusMap, SyncPolicy
 
 from world import SERVICE
 
@@ -19,72 +14,31 @@ TO_FEATURE = {
 }  # fmt: skip
 
 
-class Town:
+class Town(CloudTown):
     """The world with GitHub in it, and one integration of a repository."""
 
     def __init__(self, world):
-        self.world, self.cloud, self.posts = world, GitHubCloud(), set()
-        self.cloud.post = self._post
-        world.network.apps["api.github.com"] = self.cloud
+        super().__init__(world, GitHubCloud(), "api.github.com")
 
-    def _post(self, delivery, request):
-        task = asyncio.get_running_loop().create_task(self._deliver(delivery, request))
-        self.posts.add(task)
-        task.add_done_callback(self.posts.discard)
-
-    async def _deliver(self, delivery, request):
+    async def deliver(self, delivery, request):
         delivery["status_code"] = (await self.world.client.send(request)).status_code
 
     async def connect(self):
-        ids = await self.world.statuses()
-        status_map = StatusMap(
-            {StatusId(ids[one]): StatusId(other) for one, other in TO_TICKET.items()},
-            {StatusId(other): StatusId(ids[one]) for other, one in TO_FEATURE.items()},
-        )
         return await self.world.connect(
             kind="github",
             tracker_url="https://github.com",
             tracker_token=await self.world.ctx.vault.put(ADMIN),
             project=ProjectRef("101", "acme/web"),
-            policy=SyncPolicy(status_map=status_map),
+            policy=await self.policy(TO_TICKET, TO_FEATURE),
             tracker_settings={"status_by": "labels", "status_labels": ("doing", "review")},
         )
 
     async def pushed(self, integration):
-        """A feature in progress and its issue, at rest."""
-        features = await self.world.features()
-        feature = next(each for each in features if each["fields"]["status"]["name"] == "In progress")
-        await self.world.click(integration, feature["id"])
-        await self.until(lambda: self.linked(integration, feature["id"]))
-        await self.quiet()
-        return feature["id"], self.cloud.issues[0]
-
-    async def linked(self, integration, entity):
-        found = await self.world.link_of(integration, entity)
-        return found and found.state is LinkState.LINKED
-
-    async def feature(self, entity):
-        return (await self.world.feature(entity))["fields"]
+        link = await self.click(integration)
+        return link.feature_id, self.cloud.issues[0]
 
     async def named(self, entity, name):
         return (await self.feature(entity))["name"] == name
-
-    async def until(self, probe):
-        async def asked():
-            found = probe()
-            return await found if asyncio.iscoroutine(found) else found
-
-        return await self.world.until(asked)
-
-    async def quiet(self, seconds=0.3):
-        """Nobody calls GitHub, Productboard or us for so long."""
-        last, since = None, time.monotonic()
-        while self.posts or time.monotonic() - since < seconds:
-            now = (len(self.cloud.asked), len(self.world.calls()), len(self.world.calls(direction="out")))
-            if now != last:
-                last, since = now, time.monotonic()
-            await asyncio.sleep(0.02)
-        assert not self.world.crashes, self.world.crashes
 
 
 @pytest.fixture

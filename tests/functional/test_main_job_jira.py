@@ -1,16 +1,13 @@
 """The whole main job over Jira in memory: push, edits both ways, a walk through the workflow, unlink, delete, move."""
 
-import asyncio
 import json
-import time
 
 import pytest
+from town import CloudTown
 
 from contract.jira_world import EMAIL, NAMES, SITE, TYPE, JiraCloud
 from keepstep.domain.fields import Field
-from keepstep.domain.ids import StatusId
 from keepstep.domain.integration import IntegrationState, ProjectRef
-from keepstep.domain.policy import StatusMap, SyncPolicy
 
 from world import SERVICE
 
@@ -19,32 +16,25 @@ TO_TICKET = {"Planned": "To Do", "In progress": "In Progress", "Released": "Done
 TO_FEATURE = {"To Do": "Planned", "In Progress": "In progress", "Review": "In progress", "Done": "Released"}
 
 
-class Town:
+class Town(CloudTown):
+    """The world with Jira in it, and one integration of a project."""
+
     def __init__(self, world):
-        self.world, self.cloud, self.posts, self.answers = world, JiraCloud(), set(), []
-        self.cloud.post = self._post
-        world.network.apps["acme.atlassian.net"] = self.cloud
+        super().__init__(world, JiraCloud(), "acme.atlassian.net")
 
-    def _post(self, request):
-        task = asyncio.get_running_loop().create_task(self._deliver(request))
-        self.posts.add(task)
-        task.add_done_callback(self.posts.discard)
-
-    async def _deliver(self, request):
-        self.answers.append((await self.world.client.send(request)).status_code)
+    def calls(self):
+        return len(self.cloud.requests)
 
     async def connect(self, transitions="four"):
-        ids = await self.world.statuses()
-        status_map = StatusMap(
-            {StatusId(ids[one]): StatusId(IDS[other]) for one, other in TO_TICKET.items()},
-            {StatusId(IDS[one]): StatusId(ids[other]) for one, other in TO_FEATURE.items()},
-        )
         found = await self.world.connect(
             kind="jira",
             tracker_url=SITE,
             tracker_token=await self.world.ctx.vault.put(self.cloud.token),
             project=ProjectRef("10000", "Engineering (ENG)"),
-            policy=SyncPolicy(status_map=status_map),
+            policy=await self.policy(
+                {one: IDS[other] for one, other in TO_TICKET.items()},
+                {IDS[one]: other for one, other in TO_FEATURE.items()},
+            ),
             tracker_settings={"email": EMAIL, "transitions": transitions, "resolution": "10000"},
             defaults={"type": TYPE, "labels": ("backend",)},
         )
@@ -52,35 +42,8 @@ class Town:
         return found
 
     async def pushed(self, integration, status="In progress"):
-        features = await self.world.features()
-        feature = next(each for each in features if each["fields"]["status"]["name"] == status)
-        await self.world.click(integration, feature["id"])
-        link = await self.world.until(lambda: self._linked(integration, feature["id"]))
-        await self.quiet()
-        return feature["id"], self.cloud.issues[link.ticket.id], link
-
-    async def _linked(self, integration, entity):
-        link = await self.world.link_of(integration, entity)
-        return link if link and link.ticket else None
-
-    async def fields(self, entity):
-        return (await self.world.feature(entity))["fields"]
-
-    async def until(self, probe):
-        async def asked():
-            found = probe()
-            return await found if asyncio.iscoroutine(found) else found
-
-        return await self.world.until(asked)
-
-    async def quiet(self, seconds=0.3):
-        last, since = None, time.monotonic()
-        while self.posts or time.monotonic() - since < seconds:
-            now = (len(self.cloud.requests), len(self.world.calls()), len(self.world.calls(direction="out")))
-            if now != last:
-                last, since = now, time.monotonic()
-            await asyncio.sleep(0.02)
-        assert not self.world.crashes, self.world.crashes
+        link = await self.click(integration, status)
+        return link.feature_id, self.cloud.issues[link.ticket.id], link
 
 
 @pytest.fixture
@@ -117,11 +80,11 @@ async def test_a_feature_and_its_issue_stay_in_step_until_they_are_unlinked(town
     town.cloud.edit(issue, summary="Said in Jira", description=document, status=IDS["Review"])
 
     async def told():
-        return (await town.fields(entity))["name"] == "Said in Jira"
+        return (await town.feature(entity))["name"] == "Said in Jira"
 
     await town.until(told)
     await town.quiet()
-    fields = await town.fields(entity)
+    fields = await town.feature(entity)
     assert fields["status"]["name"] == "In progress"
     assert "<b>bold</b> word. And more." in fields["description"]
 
@@ -152,7 +115,7 @@ async def test_where_only_one_step_is_allowed_the_status_is_refused_in_words(tow
     assert "leads" in message
     assert "Allow several steps" in message
     assert NAMES[issue["status"]] == "To Do"
-    assert (await town.fields(entity))["status"]["name"] == "Released"
+    assert (await town.feature(entity))["status"]["name"] == "Released"
 
 
 async def test_an_issue_that_moves_stays_in_step_and_one_that_is_deleted_frees_its_cell(town):

@@ -1,16 +1,12 @@
 """The whole main job over Linear in memory: push, edits both ways, statuses, a lost answer, moves, unlink, delete."""
 
-import asyncio
-import time
-
 import pytest
+from town import CloudTown
 
 from contract.linear_cloud import ADMIN, MEMBER, Fault, LinearCloud
 from keepstep.app.tracker_hooks import steps_by_hand
-from keepstep.domain.ids import StatusId
 from keepstep.domain.integration import IntegrationState, ProjectRef
 from keepstep.domain.link import LinkState
-from keepstep.domain.policy import StatusMap, SyncPolicy
 
 from world import SERVICE
 
@@ -21,69 +17,29 @@ TO_FEATURE = {
 }  # fmt: skip
 
 
-class Town:
+class Town(CloudTown):
     """The world with Linear in it, and one integration of a Linear team."""
 
     def __init__(self, world):
-        self.world, self.cloud, self.answers, self.posts = world, LinearCloud(), [], set()
-        self.cloud.post = self._post
-        world.network.apps["api.linear.app"] = self.cloud
-
-    def _post(self, request):
-        task = asyncio.get_running_loop().create_task(self._deliver(request))
-        self.posts.add(task)
-        task.add_done_callback(self.posts.discard)
-
-    async def _deliver(self, request):
-        self.answers.append((await self.world.client.send(request)).status_code)
+        super().__init__(world, LinearCloud(), "api.linear.app")
 
     async def connect(self, key=ADMIN):
-        ids = await self.world.statuses()
-        status_map = StatusMap(
-            {StatusId(ids[one]): StatusId(self.cloud.state(other)["id"]) for one, other in TO_TICKET.items()},
-            {
-                StatusId(self.cloud.state(other)["id"]): StatusId(ids[one])
-                for other, one in TO_FEATURE.items()
-            },
-        )
+        state = self.cloud.state
         return await self.world.connect(
             kind="linear",
             tracker_url="https://api.linear.app",
             tracker_token=await self.world.ctx.vault.put(key),
             project=ProjectRef(self.cloud.eng["id"], "Engineering (ENG)"),
-            policy=SyncPolicy(status_map=status_map),
+            policy=await self.policy(
+                {one: state(other)["id"] for one, other in TO_TICKET.items()},
+                {state(one)["id"]: other for one, other in TO_FEATURE.items()},
+            ),
             tracker_settings={},
         )
 
     async def pushed(self, integration):
-        """A feature in progress, its issue, at rest."""
-        features = await self.world.features()
-        feature = next(each for each in features if each["fields"]["status"]["name"] == "In progress")
-        connection = await self.world.click(integration, feature["id"])
-        assert connection["state"] == "connected", connection
-        await self.quiet()
-        link = await self.world.link_of(integration, feature["id"])
-        return feature["id"], self.cloud.issues[link.ticket.id], link
-
-    async def feature(self, entity):
-        return (await self.world.feature(entity))["fields"]
-
-    async def until(self, probe):
-        async def asked():
-            found = probe()
-            return await found if asyncio.iscoroutine(found) else found
-
-        return await self.world.until(asked)
-
-    async def quiet(self, seconds=0.25):
-        """Nobody calls Linear, Productboard or us for so long."""
-        last, since = None, time.monotonic()
-        while self.posts or time.monotonic() - since < seconds:
-            now = (len(self.cloud.asked), len(self.world.calls()), len(self.world.calls(direction="out")))
-            if now != last:
-                last, since = now, time.monotonic()
-            await asyncio.sleep(0.02)
-        assert not self.world.crashes, self.world.crashes
+        link = await self.click(integration)
+        return link.feature_id, self.cloud.issues[link.ticket.id], link
 
     def asked(self, since=0):
         return [operation for operation, _ in self.cloud.asked[since:]]
