@@ -51,7 +51,7 @@ class Ledger:
             else:
                 self.alive[word] = (feature, name, side, item)
         self.edits[feature, name].append((side, item, edit))
-        if edit == "swap blocks":
+        if edit in ("swap blocks", "move block"):
             self.swapped.add(feature)
         self.left[side, item, name] = after
 

@@ -288,8 +288,7 @@ class Convergence(Stories):
             await people_links.try_again(world.ctx, [link], "ann")
             await world.come_to_rest()
         await self.oracle.check_cells_of_links()
-        if not self.missed:
-            await self.oracle.check_rest()
+        await (self.oracle.check_words() if self.missed else self.oracle.check_rest())
         await world.poll()
         await world.come_to_rest()
         await self.oracle.check_rest()

@@ -55,7 +55,8 @@ class Oracle:
                 shown = self.world.board.cell(COLUMNS[link.integration_id], link.feature_id)
                 assert shown == cell_of(self.world.ctx, link), f"{shown} for {link}"
 
-    async def check_rest(self):
+    async def check_words(self):
+        """Even before a poll brings what was missed: nothing that people wrote is gone."""
         entries = await self.world.journal()
         self._overruled = [
             (self.world.owners()[entry.link_id][1], entry.field, entry.before or "")
@@ -65,8 +66,11 @@ class Oracle:
         self._gaps = [
             (self._family(side, item), name, value) for side, item, name, value in self.world.outside.gaps
         ]
-        links = await self.world.links()
         self.check_no_word_lost()
+
+    async def check_rest(self):
+        await self.check_words()
+        links = await self.world.links()
         for link in links:
             assert link.state in (*STEADY, LinkState.SET_ASIDE, LinkState.DISMISSED), link
             if link.state in STEADY:

@@ -23,6 +23,7 @@ EDITS = (
     "struck block",
     "delete block",
     "swap blocks",
+    "move block",
     "tick",
     "bold",
     "strike",
@@ -63,6 +64,9 @@ def edited(side: Side, text: str, edit: str, hand: Hand) -> str:
         case "swap blocks" if len(own) > 1:
             one = hand.place % (len(own) - 1)
             blocks[own[one]], blocks[own[one + 1]] = blocks[own[one + 1]], blocks[own[one]]
+        case "move block" if len(own) > 1:
+            block = blocks.pop(own[hand.place % len(own)])
+            blocks.insert(own[hand.other % len(own)], block)
         case "tick" if own:
             return _tick(side, text)
         case "reformat":

@@ -15,8 +15,8 @@ class RareStories(Stories):
 
     @rule()
     def both_sides_get_another_notation(self):
-        """One after the other: nothing of it is carried over."""
-        for side in (0, 1):
+        """One after the other, the ticket first, whose notation is ours: nothing of it is carried over."""
+        for side in (1, 0):
             self.settle()
             self.edit(self.ends()[side], "reformat", 0, 0)
         self.settle()
@@ -61,14 +61,94 @@ class RareStories(Stories):
         self.notified_and_done()
         self.settle()
 
-    @rule(name=st.sampled_from(NAMES), places=st.tuples(places, places, places))
-    def an_edit_may_not_flow(self, name, places):
+    @rule(
+        name=st.sampled_from(NAMES),
+        places=st.tuples(places, places, places),
+        footer=st.sampled_from(("drop footer", "tick")),
+    )
+    def an_edit_may_not_flow(self, name, places, footer):
         """Of the ticket, while the field goes to the ticket only; then the feature is edited twice."""
         self.settle()
         policy = self.policies[name][-1]
         one_way = {each: FieldPolicy(Direction.TO_TICKET, ConflictRule.PRODUCTBOARD) for each in Field}
         self.the_policy_changes(name, SyncPolicy(one_way, policy.status_map))
-        for side, place in ((1, places[0]), (0, places[1]), (0, places[2])):
+        self.settle()
+        self.edit(self.ends()[1], "new block", places[0], 0)
+        self.settle()
+        self.edit(self.ends()[1], footer, 0, 0)
+        for place in places[1:]:
             self.settle()
-            self.edit(self.ends()[side], "new block", place, 0)
+            self.edit(self.ends()[0], "new block", place, 0)
+        self.settle()
+
+    @rule(edit=st.sampled_from(("title", "status", "new block", "reword")), place=places)
+    def an_echo_is_answered_from_the_past(self, edit, place):
+        """The read after our own write still shows what stood there before it."""
+        self.settle()
+        self.edit(self.ends()[0], edit, place, place)
+        self.notified_and_done()
+        self.world.chaos.lie_in_wait("stale", 0)
+        self.notified_and_done()
+        self.settle()
+
+    @rule(
+        edit=st.sampled_from(("title", "reword", "new block")),
+        places=st.tuples(places, places, places),
+        slow=st.sampled_from(("slow", "very slow")),
+        call=st.integers(0, 2),
+    )
+    def an_edit_falls_behind_a_slow_call(self, edit, places, slow, call):
+        """Both sides changed; somebody edits the feature again while the ticket is read, or written, at length."""
+        self.settle()
+        feature, ticket = self.ends()
+        self.edit(ticket, edit, places[0], places[0])
+        self.edit(feature, "status" if edit == "title" else edit, places[1], places[1])
+
+        async def act():
+            self.edit(feature, "title" if edit == "title" else "reword", places[2], places[2])
+
+        self.world.chaos.lie_in_wait("person", call, act)
+        self.world.chaos.lie_in_wait(slow, call)
+        self.notified_and_done()
+        self.settle()
+
+    @rule(edit=st.sampled_from(("title", "status", "new block")), place=places)
+    def a_side_is_hidden_for_a_moment(self, edit, place):
+        """While news of the other one come; they are not forgotten when it is there again."""
+        self.settle()
+        feature, ticket = self.ends()
+        item = [each for each in self.items() if each.is_there][ticket]
+        if not item.project:
+            return
+        self.edit(feature, edit, place, place)
+        item.hidden = True
+        self.notified_and_done()
+        item.hidden = False
+        self.settle()
+
+    @rule(which=places)
+    def the_wake_of_an_unlink_is_lost(self, which):
+        self.acts_in_keepstep(which, "unlink")
+        self.a_wake_is_lost()
+        self.settle()
+
+    @rule(
+        edit=st.sampled_from(("title", "status", "new block")),
+        side=st.integers(0, 1),
+        places=st.tuples(places, places),
+        call=st.integers(0, 3),
+    )
+    def a_worker_is_thought_dead(self, edit, side, places, call):
+        """Another one takes its Link over, with an edit that it has not seen, and then it goes on."""
+        self.settle()
+        end = self.ends()[side]
+
+        async def act():
+            self.edit(end, edit, places[1], places[1])
+            await self.world.deliver_all()
+
+        self.edit(end, edit, places[0], places[0])
+        self.world.chaos.lie_in_wait("person", call, act)
+        self.world.chaos.lie_in_wait("worker", call, lambda: self.world.other_worker(fenced=True))
+        self.notified_and_done()
         self.settle()

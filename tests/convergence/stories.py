@@ -42,7 +42,7 @@ class Stories(RuleBasedStateMachine):
         assert edit != "reformat" or restless or not needless, f"Only the notation changed: {needless}"
 
     @rule(
-        edit=st.sampled_from(("reword", "new block", "swap blocks", "title", "status")),
+        edit=st.sampled_from(("reword", "new block", "swap blocks", "move block", "title", "status")),
         places=st.tuples(*[places] * 4),
         rested=st.booleans(),
     )

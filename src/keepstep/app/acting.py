@@ -14,7 +14,7 @@ from keepstep.app.work import Work
 from keepstep.domain.events import Act, Notice, NoticeKind, Source
 from keepstep.domain.fields import Field, Side, Snapshot
 from keepstep.domain.ids import StatusId
-from keepstep.domain.link import Base, IntendedWrite, Intent, Refusal
+from keepstep.domain.link import IntendedWrite, Intent, Refusal
 from keepstep.domain.merge import FieldRule, Pair
 from keepstep.domain.plan import Plan, PlannedWrite, moved
 from keepstep.domain.ticket import TicketChanges
@@ -47,32 +47,13 @@ def judge(rule: FieldRule, side: Side, write: PlannedWrite, shown: str) -> Verdi
     return Verdict.OVERTAKEN if rule.bears(side, shown, write.value, write.before) else Verdict.PASSED_OVER
 
 
-async def act(work: Work, now: Base, plan: Plan) -> None:
-    """Raises the errors of the outside; what was confirmed until then stays in `work.link`."""
-    intended = tuple(
-        IntendedWrite(
-            each.field,
-            each.target,
-            each.value,
-            each.before,
-            each.source,
-            each.paired,
-            each.keeps_base,
-            each.rest,
-        )
-        for each in plan.writes
-    )
-    work.change(intent=Intent(writes=intended))
-    await _commit_intent(work, plan)
-    for side in (Side.TICKET, Side.FEATURE):
-        writes = plan.for_side(side)
-        if writes:
-            await _write_side(work, side, writes, now.side(side))
-
-
-async def _commit_intent(work: Work, plan: Plan) -> None:
-    """With what its writes overrule: from here on neither a crash nor an unlink loses anybody's words."""
+async def commit_intent(work: Work, plan: Plan) -> None:
+    """What is going to be written, and what it overrules: from here on neither a crash nor an unlink loses anybody's
+    words.
+    """
     work.held.check()
+    work.halves.clear()
+    work.change(intent=Intent(writes=tuple(_intended(write) for write in plan.writes)))
     async with work.ctx.storage.begin() as uow:
         for write in plan.writes:
             if write.loser is not None and not await _is_told(uow, work, write):
@@ -91,6 +72,19 @@ async def _commit_intent(work: Work, plan: Plan) -> None:
     work.journal = []
 
 
+def _intended(write: PlannedWrite) -> IntendedWrite:
+    return IntendedWrite(
+        write.field,
+        write.target,
+        write.value,
+        write.before,
+        write.source,
+        write.paired,
+        write.keeps_base,
+        write.rest,
+    )
+
+
 async def _is_told(uow: UnitOfWork, work: Work, write: PlannedWrite) -> bool:
     """By an earlier try of the same write."""
     acts = (Act.OVERRULED,)
@@ -99,20 +93,24 @@ async def _is_told(uow: UnitOfWork, work: Work, write: PlannedWrite) -> bool:
     return bool(last) and (last[0].before, last[0].after) == (write.loser, write.value)
 
 
-async def _write_side(work: Work, side: Side, writes: Sequence[PlannedWrite], before: Snapshot) -> None:
+async def write_side(work: Work, side: Side, writes: Sequence[PlannedWrite], before: Snapshot) -> Snapshot:
+    """Returns what the side shows then. Raises the errors of the outside; what was confirmed until then stays in
+    `work.link`.
+    """
     try:
         shown = await _send(work, side, writes, before)
     except RejectedError as error:
         if len(writes) > 1:
             for write in writes:
-                await _write_side(work, side, [write], before)
+                before = await write_side(work, side, [write], before)
         elif (plainer := _plainer(work, writes[0])) != writes[0]:
-            await _write_side(work, side, [plainer], before)
+            return await write_side(work, side, [plainer], before)
         else:
             _refuse(work, writes[0], str(error))
-        return
+        return before
     for write in writes:
         await _take_verdict(work, side, write, shown)
+    return shown
 
 
 def _plainer(work: Work, write: PlannedWrite) -> PlannedWrite:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from keepstep.app import detach, moves
-from keepstep.app.acting import act, count_half
+from keepstep.app.acting import commit_intent, count_half, write_side
 from keepstep.app.cells import look_at_cell_later, quiet_at, show_cell
 from keepstep.app.fighting import frozen_fields, still_fought_over
 from keepstep.app.marking import ensure_marks
 from keepstep.app.reading import read_feature, read_ticket, remember_feature, remember_ticket
 from keepstep.app.work import Work
 from keepstep.domain.events import Act, Notice, NoticeKind
-from keepstep.domain.fields import Field, Side
+from keepstep.domain.fields import Field, Side, Snapshot
 from keepstep.domain.ids import markers_in
 from keepstep.domain.link import Base, Conflict, Ending, IntendedWrite, Intent, LinkState, Refusal
 from keepstep.domain.merge import FieldRule, Pair
@@ -30,6 +30,10 @@ class Reading:
 
     now: Base
     read_at: dict[Side, datetime] = field(default_factory=dict)
+
+    def take(self, side: Side, shown: Snapshot, at: datetime) -> None:
+        self.now = Base(shown, self.now.ticket) if side is Side.FEATURE else Base(self.now.feature, shown)
+        self.read_at[side] = at
 
 
 async def synchronise(work: Work, read: frozenset[Side] | None = None) -> None:
@@ -89,16 +93,15 @@ async def _read(work: Work, reading: Reading, side: Side) -> None:
         if side is Side.FEATURE:
             feature = await read_feature(work)
             remember_feature(work, feature)
-            reading.now = replace(reading.now, feature=feature.snapshot)
+            reading.take(side, feature.snapshot, started)
         else:
             ticket = await read_ticket(work)
             if not await moves.follow(work, ticket):
                 raise _MovedAwayError
             remember_ticket(work, ticket)
-            reading.now = replace(reading.now, ticket=ticket.snapshot)
+            reading.take(side, ticket.snapshot, started)
     except NotThereError as error:
         raise _VanishedError(side) from error
-    reading.read_at[side] = started
     if work.link.lost is not None and work.link.lost.side is side:
         work.change(lost=None)
         work.tell(Act.FOUND_AGAIN, f"The {side} answers again.", side=side)
@@ -276,12 +279,19 @@ async def _carry_out(work: Work, reading: Reading, plan: Plan) -> bool:
     _record(work, reading, plan)
     if not plan.writes:
         return True
-    for side in (Side.TICKET, Side.FEATURE):
-        if plan.for_side(side) and not await _still_as_read(work, reading, side):
+    targets = [side for side in (Side.TICKET, Side.FEATURE) if plan.for_side(side)]
+    for side in targets:
+        if not await _still_as_read(work, reading, side):
             return False
     if work.link.ticket and Side.TICKET in reading.read_at and _footer_lost(work, reading):
         await ensure_marks(work, work.link.ticket)
-    await act(work, reading.now, plan)
+    await commit_intent(work, plan)
+    for side in targets:
+        if side is not targets[0] and not await _still_as_read(work, reading, side):
+            return False  # while the first side was written; what it confirmed is kept
+        started = work.now
+        shown = await write_side(work, side, plan.for_side(side), reading.now.side(side))
+        reading.take(side, shown, started)
     return True
 
 
