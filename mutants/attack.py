@@ -1,6 +1,7 @@
 """One mutant against the machine, in a process of its own: the seeds one after the other, the first failure ends each.
 
-Writes one line of JSON for each seed: whether it was found, after how many examples, and by which sentence.
+Writes one line of JSON for each seed: whether it was found, after how many examples, and by which sentence. The story
+that found it goes to standard error.
 """
 
 import json
@@ -29,11 +30,10 @@ class Attack:
 def attack(seed: int, examples: int, steps: int) -> Attack:
     """With the bug already put in, or without one, to see how long the machine stays silent."""
     from convergence.machine import Convergence  # noqa: PLC0415 - after the tests' folder is on the path
-    from convergence.rare_stories import RareStories  # noqa: PLC0415
 
     count = 0
 
-    class Counted(RareStories, Convergence):
+    class Counted(Convergence):
         def __init__(self) -> None:
             nonlocal count
             count += 1
@@ -56,6 +56,7 @@ def attack(seed: int, examples: int, steps: int) -> Attack:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the machine stumbles over is a find
         sentence = str(error).split("\n")[0][:_SENTENCE]
+        sys.stderr.write("\n".join([*getattr(error, "__notes__", []), ""]))
         return Attack(seed, found=True, examples=count, seconds=time.monotonic() - began, sentence=sentence)
     return Attack(seed, found=False, examples=count, seconds=time.monotonic() - began)
 

@@ -15,7 +15,8 @@ from convergence.ledger import Ledger
 from convergence.oracle import Oracle
 from convergence.people import EDITS, Hand, tokens
 from convergence.policies import both_ways, policies
-from convergence.stories import FEATURES, Stories
+from convergence.rare_stories import RareStories
+from convergence.stories import FEATURES
 from convergence.twin_world import NAMES, TwinWorld
 from keepstep.app import links as people_links
 from keepstep.domain.errors import KeepstepError
@@ -30,7 +31,7 @@ places = st.integers(0, 7)
 soon = st.integers(0, 6)
 
 
-class Convergence(Stories):
+class Convergence(RareStories):
     World = TwinWorld
 
     def __init__(self):

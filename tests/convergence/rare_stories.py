@@ -1,4 +1,4 @@
-"""Longer stories, with a rest after each step: for the mutants, where time is not short."""
+"""Longer stories, each for one way to go wrong, from one rest to the next."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -11,7 +11,7 @@ from keepstep.domain.policy import ConflictRule, Direction, FieldPolicy, SyncPol
 
 
 class RareStories(Stories):
-    """To be mixed into the machine."""
+    """For `convergence.machine.Convergence`, as those they add to."""
 
     @rule()
     def both_sides_get_another_notation(self):
@@ -112,6 +112,14 @@ class RareStories(Stories):
         self.notified_and_done()
         self.settle()
 
+    @rule(block=st.integers(0, 3), to=st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    def both_move_one_block(self, block, to):
+        """To two places."""
+        self.settle()
+        for end, place in zip(self.ends(), to, strict=True):
+            self.edit(end, "move block", block, place)
+        self.settle()
+
     @rule(edit=st.sampled_from(("title", "status", "new block")), place=places)
     def a_side_is_hidden_for_a_moment(self, edit, place):
         """While news of the other one come; they are not forgotten when it is there again."""
@@ -136,10 +144,10 @@ class RareStories(Stories):
         edit=st.sampled_from(("title", "status", "new block")),
         side=st.integers(0, 1),
         places=st.tuples(places, places),
-        call=st.integers(0, 3),
+        call=st.integers(0, 1),
     )
     def a_worker_is_thought_dead(self, edit, side, places, call):
-        """Another one takes its Link over, with an edit that it has not seen, and then it goes on."""
+        """While it reads. Another one takes its Link over, with an edit that it has not seen; then it goes on."""
         self.settle()
         end = self.ends()[side]
 

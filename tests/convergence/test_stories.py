@@ -8,7 +8,7 @@ from convergence.chaos import Killed
 from convergence.twin_world import COLUMNS, TwinWorld
 from convergence.twins import FIRST_STATUS
 from keepstep.app import links, polling
-from keepstep.domain.column import PROGRESS
+from keepstep.domain.column import PROGRESS, CellState
 from keepstep.domain.events import Act, NoticeKind
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import IntegrationId, StatusId
@@ -287,3 +287,45 @@ async def test_a_warning_outlives_the_next_merge_as_long_as_the_sides_differ():
     world.tracker.put("1", description=text.replace("one 2 three\n\n", ""))
     await world.calm_down()
     assert not (await world.links())[0].warnings
+
+
+@pytest.mark.parametrize("fault", ["down", "rate", "auth"])
+async def test_a_cell_that_cannot_be_put_does_not_hide_why_its_link_was_set_aside(fault):
+    world = TwinWorld()
+    world.board.add("f1", "Feature", TEXT, StatusId("planned"))
+    await world.begin((_policy(), _policy()))
+    world.chaos.lie_in_wait("reject", 0)
+    await world.click("a", "f1", "push", jobs_meanwhile=2)
+    (link,) = await world.links()
+    assert (link.state, link.trouble.code) == (LinkState.SET_ASIDE, "rejected")
+    world.board.set_cell(COLUMNS["a"], "f1", PROGRESS)
+    world.chaos.lie_in_wait(fault, 0)
+    world.clock.advance(10)
+    await world.sweep(polls=False)
+    await world.drain()
+    assert world.chaos.happened[fault] == 1
+    if fault == "auth":
+        await world.resume("a")
+        await polling.poll(world.ctx, A, Side.FEATURE)
+    await world.come_to_rest()
+    (link,) = await world.links()
+    assert (link.state, link.trouble.code) == (LinkState.SET_ASIDE, "rejected")
+    assert world.board.cell(COLUMNS["a"], "f1").state is CellState.ERROR
+
+
+async def test_an_edit_of_the_second_side_while_the_first_is_written_at_length_is_not_overwritten():
+    world = await _pushed()
+    _edit_feature(world, "one", "1")
+    _edit_ticket(world, "five", "5")
+
+    async def edit():
+        _edit_feature(world, "three", "3")
+
+    world.chaos.lie_in_wait("very slow", 2)
+    world.chaos.lie_in_wait("after write", 0, edit)
+    await world.deliver_all()
+    await world.drain()
+    await world.calm_down()
+    for item in (world.board.items["f1"], world.tracker.items["1"]):
+        assert all(word in item.snapshot.description for word in ("1 two 3", "four 5 six"))
+    assert world.outside.gaps == []

@@ -17,6 +17,7 @@ from keepstep.domain.integration import Integration, IntegrationState, PauseCaus
 from keepstep.domain.link import Link, LinkState, Trouble
 from keepstep.ports.errors import (
     AuthLostError,
+    NotThereError,
     OutsideError,
     RateLimitedError,
     RejectedError,
@@ -31,6 +32,9 @@ _CURE_PERSON = "Mend the cause, then choose Try again."
 
 async def bear(work: Work, error: OutsideError) -> None:
     """Commit what the failure means for the Link; the rows stay unhandled unless the Link's push ended."""
+    if work.link.state is LinkState.SET_ASIDE and not isinstance(error, AuthLostError):
+        await _show_later(work, error)
+        return
     match error:
         case AuthLostError():
             await _credential_lost(work, error)
@@ -79,6 +83,19 @@ async def _try_later(work: Work, error: OutsideError, wait: timedelta, *, attemp
         await uow.commit()
 
 
+async def _show_later(work: Work, error: OutsideError) -> None:
+    """A Link set aside has its cause already; only its cell could not be put, and no sweep looks for such a Link."""
+    attempts = work.link.attempts + 1
+    wait = error.retry_after if isinstance(error, RateLimitedError) else backoff(work.ctx, attempts)
+    work.change(attempts=attempts, cell=None)
+    async with work.ctx.storage.begin() as uow:
+        await work.finish_in(uow)
+        if attempts < work.ctx.rules.attempts and not isinstance(error, NotThereError):
+            await look_at_cell_later(uow, work.link, work.now + wait)
+        await uow.commit()
+    work.settle_rows()
+
+
 async def give_up_push(work: Work, code: str, message: str, cure: str = "") -> None:
     """The push ends with its reason in the cell. The Link stays, so that a later push finds a ticket in doubt."""
     work.change(
@@ -119,9 +136,10 @@ async def _credential_lost(work: Work, error: AuthLostError) -> None:
     """Pause the Integration and ask a person; the Link waits, with its rows. A spinning cell is told the cause."""
     # A Link being unlinked may have no row left that somebody finds when the pause is over.
     again = work.now if work.link.state is LinkState.UNLINKING else None
-    work.change(
-        trouble=Trouble("auth", str(error), work.now, "Paste a new token."), cell=None, retry_at=again
-    )
+    trouble = Trouble("auth", str(error), work.now, "Paste a new token.")
+    if work.link.state is LinkState.SET_ASIDE and work.link.trouble is not None:
+        trouble = work.link.trouble
+    work.change(trouble=trouble, cell=None, retry_at=again)
     work.tell(Act.FAILED, str(error))
     async with work.ctx.storage.begin() as uow:
         work.link = await uow.links.save(work.link)

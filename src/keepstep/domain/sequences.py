@@ -60,7 +60,11 @@ class Track(Generic[E]):
     inserted: list[list[E]]
     """Before each base element, and behind the last one."""
     moved: dict[int, tuple[int, int]]
-    """Base elements that stand elsewhere now: gap and place in it."""
+    """Base elements that stand elsewhere now, edited or not: gap and place in it."""
+
+    def at_new_place(self, at: int) -> E:
+        gap, place = self.moved[at]
+        return self.inserted[gap][place]
 
 
 def follow(base: Sequence[E], now: Sequence[E], meaning: Meaning[E]) -> Track[E]:
@@ -81,6 +85,7 @@ def follow(base: Sequence[E], now: Sequence[E], meaning: Meaning[E]) -> Track[E]
                 track.fates[i1 + partner] = (now[j1 + place],)
                 gap = i1 + partner + 1
     _find_moves(base, track)
+    _find_edited_moves(base, track, meaning)
     return track
 
 
@@ -151,6 +156,23 @@ def _find_moves(base: Sequence[E], track: Track[E]) -> None:
             track.moved[at] = homes.pop(element)
 
 
+def _find_edited_moves(base: Sequence[E], track: Track[E], meaning: Meaning[E]) -> None:
+    """Moved and edited at once: what is left over on both hands and alike, the most alike first."""
+    gone = [at for at in range(len(base)) if not track.fates[at] and at not in track.moved]
+    taken = set(track.moved.values())
+    new = [(gap, place) for gap, some in enumerate(track.inserted) for place in range(len(some))]
+    new = [home for home in new if home not in taken]
+    if not gone or not new or len(gone) * len(new) > _LARGEST_GAP:
+        return
+    before = {at: _Look.at(base[at], meaning) for at in gone}
+    after = {(gap, place): _Look.at(track.inserted[gap][place], meaning) for gap, place in new}
+    pairs = ((_likeness(before[at], after[home]), at, home) for at in gone for home in new)
+    for likeness, at, home in sorted(pairs, key=lambda pair: (-pair[0], pair[1:])):
+        if likeness and at not in track.moved and home not in taken:
+            track.moved[at] = home
+            taken.add(home)
+
+
 @dataclass(frozen=True, slots=True)
 class _Slot:
     """Base elements of both sides that stand for each other."""
@@ -197,8 +219,9 @@ def merge_sequences(
     """Pairs are (feature, ticket). `winner` decides the places where both changed; None leaves each side its own."""
     tracks = (follow(base[0], now[0], meaning), follow(base[1], now[1], meaning))
     slots = _align(base[0], base[1], meaning)
-    _settle_double_moves(slots, tracks, winner)
+    clashes = _settle_double_moves(slots, base, tracks, meaning, winner)
     merging = _Merging(base, tracks, meaning, winner)
+    merging.merged.clashes += clashes
     at = (0, 0)
     for slot in slots:
         merging.gap(slot.feature.start, slot.ticket.start)
@@ -209,9 +232,17 @@ def merge_sequences(
 
 
 def _settle_double_moves(
-    slots: Sequence[_Slot], tracks: tuple[Track[E], Track[E]], winner: Side | None
-) -> None:
-    """Moved by both, or moved by one and edited by the other: it must not come out twice."""
+    slots: Sequence[_Slot],
+    base: tuple[Sequence[E], Sequence[E]],
+    tracks: tuple[Track[E], Track[E]],
+    meaning: Meaning[E],
+    winner: Side | None,
+) -> list[Clash[E]]:
+    """Moved by both, or moved by one and edited by the other: it must not come out twice.
+
+    Returns the places where both moved it and edited it, each in its own way.
+    """
+    clashes: list[Clash[E]] = []
     for slot in slots:
         if len(slot.feature) != 1 or len(slot.ticket) != 1:
             continue
@@ -219,11 +250,17 @@ def _settle_double_moves(
         moved = (f in tracks[0].moved, t in tracks[1].moved)
         edited = (_is_edited(tracks[0], f), _is_edited(tracks[1], t))
         if all(moved):
-            _take_out(tracks[1 if winner is not Side.TICKET else 0], t if winner is not Side.TICKET else f)
+            one, two = tracks[0].at_new_place(f), tracks[1].at_new_place(t)
+            changed = (one != base[0][f], two != base[1][t])
+            if all(changed) and meaning.pieces(one) != (two,):
+                clashes.append(Clash((one,), (two,)))
+            ticket_goes = winner is not Side.TICKET if changed[0] == changed[1] else changed[0]
+            _take_out(tracks[1 if ticket_goes else 0], t if ticket_goes else f)
         elif moved[0] and edited[1] and winner is Side.TICKET:
             _take_out(tracks[0], f)
         elif moved[1] and edited[0] and winner is Side.FEATURE:
             _take_out(tracks[1], t)
+    return clashes
 
 
 def _is_edited(track: Track[E], at: int) -> bool:

@@ -182,6 +182,29 @@ def test_moved_by_both_comes_once():
     assert result.feature == BOARD.read(html_of(result.markdown))
 
 
+def test_moved_and_edited_by_one_and_moved_by_the_other_comes_once():
+    result = merged(
+        BASE,
+        "Second one here.\n\nThird one here.\n\nFirst edited one here.\n",
+        "Second one here.\n\nFirst one here.\n\nThird one here.\n",
+        rule=ConflictRule.ASK,
+    )
+    assert result.markdown.count("First") == result.html.count("First") == 1
+    assert "edited" in result.markdown
+
+
+@pytest.mark.parametrize("winner", list(Side))
+def test_moved_and_edited_by_both_in_two_ways_goes_by_the_rule(winner):
+    feature = "Second one here.\n\nThird one here.\n\nFirst mine one here.\n"
+    ticket = "Second one here.\n\nFirst yours one here.\n\nThird one here.\n"
+    assert merged(BASE, feature, ticket, rule=ConflictRule.ASK).plan.undecided
+    result = merged(BASE, feature, ticket, newest=winner)
+    assert result.markdown.count("First") == result.html.count("First") == 1
+    word, other = ("mine", "yours") if winner is Side.FEATURE else ("yours", "mine")
+    assert word in result.markdown
+    assert any(other in loser for loser in result.losers)
+
+
 @pytest.mark.parametrize("winner", list(Side))
 def test_deleted_here_and_edited_there_goes_by_the_rule(winner):
     result = merged(
