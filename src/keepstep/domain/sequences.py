@@ -62,9 +62,10 @@ class Track(Generic[E]):
     moved: dict[int, tuple[int, int]]
     """Base elements that stand elsewhere now, edited or not: gap and place in it."""
 
-    def at_new_place(self, at: int) -> E:
-        gap, place = self.moved[at]
-        return self.inserted[gap][place]
+    def at_new_place(self, at: int) -> E | None:
+        """None: it was not moved."""
+        home = self.moved.get(at)
+        return None if home is None else self.inserted[home[0]][home[1]]
 
 
 def follow(base: Sequence[E], now: Sequence[E], meaning: Meaning[E]) -> Track[E]:
@@ -240,26 +241,33 @@ def _settle_double_moves(
 ) -> list[Clash[E]]:
     """Moved by both, or moved by one and edited by the other: it must not come out twice.
 
-    Returns the places where both moved it and edited it, each in its own way.
+    Returns the places where one moved it and edited it, and the other did the same in its own way, or deleted it.
     """
     clashes: list[Clash[E]] = []
     for slot in slots:
         if len(slot.feature) != 1 or len(slot.ticket) != 1:
             continue
         f, t = slot.feature.start, slot.ticket.start
-        moved = (f in tracks[0].moved, t in tracks[1].moved)
-        edited = (_is_edited(tracks[0], f), _is_edited(tracks[1], t))
-        if all(moved):
-            one, two = tracks[0].at_new_place(f), tracks[1].at_new_place(t)
-            changed = (one != base[0][f], two != base[1][t])
+        one, two = tracks[0].at_new_place(f), tracks[1].at_new_place(t)
+        changed = (one is not None and one != base[0][f], two is not None and two != base[1][t])
+        loser = None if winner is None else (tracks[0] if winner is Side.TICKET else tracks[1])
+        if one is not None and two is not None:
             if all(changed) and meaning.pieces(one) != (two,):
                 clashes.append(Clash((one,), (two,)))
             ticket_goes = winner is not Side.TICKET if changed[0] == changed[1] else changed[0]
-            _take_out(tracks[1 if ticket_goes else 0], t if ticket_goes else f)
-        elif moved[0] and edited[1] and winner is Side.TICKET:
-            _take_out(tracks[0], f)
-        elif moved[1] and edited[0] and winner is Side.FEATURE:
-            _take_out(tracks[1], t)
+            _take_out(tracks[1] if ticket_goes else tracks[0], t if ticket_goes else f)
+            continue
+        for mover, other, at, there, edited in (
+            (tracks[0], tracks[1], f, t, changed[0]),
+            (tracks[1], tracks[0], t, f, changed[1]),
+        ):
+            if at not in mover.moved:
+                continue
+            deleted = edited and not other.fates[there]
+            if deleted:
+                clashes.append(Clash(() if one is None else (one,), () if two is None else (two,)))
+            if mover is loser and (deleted or _is_edited(other, there)):
+                _take_out(mover, at)
     return clashes
 
 

@@ -206,6 +206,21 @@ def test_moved_and_edited_by_both_in_two_ways_goes_by_the_rule(winner):
 
 
 @pytest.mark.parametrize("winner", list(Side))
+@pytest.mark.parametrize("mover", list(Side))
+def test_deleted_here_and_moved_and_edited_there_goes_by_the_rule(winner, mover):
+    moved, deleted = (
+        "Second one here.\n\nThird one here.\n\nFirst edited one here.\n",
+        "Second one here.\n\nThird one here.\n",
+    )
+    feature, ticket = (moved, deleted) if mover is Side.FEATURE else (deleted, moved)
+    assert merged(BASE, feature, ticket, rule=ConflictRule.ASK).plan.undecided
+    result = merged(BASE, feature, ticket, newest=winner)
+    shown = "edited" in result.markdown
+    assert shown == ("edited" in result.html) == (winner is mover)
+    assert shown or any("edited" in loser for loser in result.losers)
+
+
+@pytest.mark.parametrize("winner", list(Side))
 def test_deleted_here_and_edited_there_goes_by_the_rule(winner):
     result = merged(
         BASE, "First one here.\n\nThird one here.\n", BASE.replace("Second", "Other"), newest=winner
