@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from keepstep.adapters.outside import OutsideWorld
+from keepstep.domain.bulk import FeatureSelection
 from keepstep.domain.column import INITIAL, PROGRESS, Cell, CellState, error_cell
 from keepstep.ports.errors import (
     AuthLostError,
@@ -31,6 +32,10 @@ ACTION = Callback("https://keepstep.example/hooks/productboard/x/action", "Beare
 EVENTS = Callback("https://keepstep.example/hooks/productboard/x/events", "Bearer our-secret")
 CONNECTED = Cell(CellState.CONNECTED, "Open", "#7", "#7 Faster export", "blue", "https://tracker.example/7")
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+async def selected(board, **conditions):
+    return [each async for each in board.features.iter_selected(FeatureSelection(**conditions))]
 
 
 class BoardContract:
@@ -101,6 +106,33 @@ class BoardContract:
         assert [each.title for each in changed] == ["Changed now"]
         everything = [each async for each in board.features.iter_changed("feature", LONG_AGO)]
         assert {each.id for each in features} <= {each.id for each in everything}
+
+    async def test_features_are_selected_by_each_condition_and_by_all_of_them(self, board):
+        everything = await selected(board)
+        assert len({each.id for each in everything}) == len(everything) >= 5
+        one = everything[0]
+        by_status = await selected(board, statuses=(one.status.id,))
+        assert by_status == [each for each in everything if each.status == one.status]
+        assert await selected(board, text=one.title.upper()) == [one]
+        assert await selected(board, text=one.title, statuses=(str(uuid4()),)) == []
+
+    async def test_what_features_can_be_selected_by_is_listed_and_finds_some(self, board):
+        choices = await board.workspace.list_choices()
+        assert list(choices.statuses) == list(await board.workspace.list_statuses())
+        product = next(each for each in choices.places if each.kind == "product")
+        component = next(each for each in choices.places if each.parent == product.id)
+        inside, below = await selected(board, place=component.id), await selected(board, place=product.id)
+        assert 0 < len(inside) < len(below)
+        assert all(each in below for each in inside)
+        assert any([await selected(board, tags=(tag,)) for tag in choices.tags])
+
+    async def test_subfeatures_are_selected_when_asked_for(self, board):
+        product = next(
+            each for each in (await board.workspace.list_choices()).places if each.kind == "product"
+        )
+        assert {each.type for each in await selected(board)} == {"feature"}
+        both = await selected(board, subfeatures=True, place=product.id)
+        assert {each.type for each in both} == {"feature", "subfeature"}
 
     async def test_a_column_is_made_once_and_found_again(self, board):
         first = await board.columns.ensure_column("dev.keepstep.i1", "Roadmap", "Push", ACTION)

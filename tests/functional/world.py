@@ -24,7 +24,7 @@ from keepstep.adapters.memory.vault import MemoryVault
 from keepstep.adapters.outside import OutsideWorld
 from keepstep.adapters.pages import SignedLinkPages
 from keepstep.adapters.passwords import Argon2Passwords
-from keepstep.app import polling, sweep
+from keepstep.app import bulk_feeding, bulk_preparing, polling, sweep
 from keepstep.app.connect import NewIntegration, connect, run_integration
 from keepstep.app.context import Context, Rules
 from keepstep.app.failures import crashed
@@ -156,6 +156,8 @@ class World:
                 for timer in await sweep.run_timers(self.ctx):
                     await polling.run_due_poll(self.ctx, timer)
                 await sweep.wake_due(self.ctx)
+                await bulk_preparing.prepare_runs(self.ctx)
+                await bulk_feeding.feed_runs(self.ctx)
                 await self.run_jobs()
             await asyncio.sleep(0.005)
 

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from datetime import UTC, datetime
 
-from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.domain.ids import BulkId, IntegrationId, LinkId
 
 
 class SystemClock:
@@ -21,6 +21,9 @@ class SystemClock:
 
     def new_link_id(self) -> LinkId:
         return LinkId(secrets.token_hex(16))
+
+    def new_bulk_id(self) -> BulkId:
+        return BulkId(secrets.token_hex(16))
 
     def new_secret(self) -> str:
         return secrets.token_urlsafe(32)

@@ -1,6 +1,7 @@
 """A field that our writes carry to and fro: another program works against us, so we stop and ask a person.
 
-It is shown as an open decision. Deciding goes on with the field; the other fields never stopped.
+The same holds for what differed when two were linked, where a person wanted to be asked. It is shown as an open
+decision. Deciding goes on with the field; the other fields never stopped.
 """
 
 from collections.abc import Collection, Mapping
@@ -39,13 +40,13 @@ def watch(work: Work, write: PlannedWrite) -> None:
 def frozen_fields(work: Work) -> frozenset[Field]:
     """Those that nobody has decided about."""
     decided = {Field(row.detail["field"]) for row in work.rows if row.kind is NoticeKind.DECIDE}
-    return frozenset(name for name, each in work.link.conflicts.items() if each.fight and name not in decided)
+    return frozenset(name for name, each in work.link.conflicts.items() if each.held and name not in decided)
 
 
 def still_fought_over(work: Work, now: Base, read: Collection[Side]) -> Mapping[Field, Conflict]:
     """With what the sides that were read show now. A decision lets the field begin anew."""
     frozen = frozen_fields(work)
-    ended = {name for name, each in work.link.conflicts.items() if each.fight} - frozen
+    ended = {name for name, each in work.link.conflicts.items() if each.held} - frozen
     if ended:
         work.change(written={name: each for name, each in work.link.written.items() if name not in ended})
     return {name: _as_seen(work.link.conflicts[name], name, now, read) for name in frozen}

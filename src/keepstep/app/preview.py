@@ -1,4 +1,4 @@
-"""The ticket that a real feature would become, before anything is connected: shown, never created."""
+"""The ticket that a real feature would become, before it is pushed or anything is connected: shown, never created."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,13 @@ def preview(
     statuses: Sequence[TicketStatus],
 ) -> Preview:
     """Calls nobody: feature and statuses have been read before."""
-    tracker = open_tracker(ctx, access)
+    return preview_with(ctx, open_tracker(ctx, access), feature, policy, statuses)
+
+
+def preview_with(
+    ctx: Context, tracker: Tracker, feature: Feature, policy: SyncPolicy, statuses: Sequence[TicketStatus]
+) -> Preview:
+    """The same for an integration that exists: its tracker is open already."""
     description = DescriptionRule(ctx.outside.board_text(), tracker.text, (), marker_of(_ANY_LINK))
     rules = field_rules(policy.status_map, description, tracker.manifest.title_limit)
     drafted = draft_of(rules, policy, feature.snapshot)

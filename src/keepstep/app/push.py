@@ -15,7 +15,7 @@ from keepstep.domain.column import INITIAL, PROGRESS, Cell, CellState, error_cel
 from keepstep.domain.errors import StaleRevisionError
 from keepstep.domain.events import Act, Click, Entry, Notice, NoticeKind, Source
 from keepstep.domain.fields import Side
-from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.domain.ids import FeatureId, IntegrationId, LinkId
 from keepstep.domain.integration import Integration, IntegrationState
 from keepstep.domain.link import Ending, Link, LinkState
 from keepstep.ports.errors import NotGenuineError, UnreadableError
@@ -92,36 +92,57 @@ async def _open_link(
     ctx: Context, integration: Integration, wire: ColumnClick, came_at: datetime
 ) -> tuple[Link, Click]:
     """Commits the Link (new, or the one that is there), its inbox row and the open click, in one transaction."""
-    fresh = Link(
-        id=ctx.clock.new_link_id(),
-        integration_id=integration.id,
-        feature_id=wire.feature,
-        state=LinkState.PUSHING,
-        created_at=came_at,
-        account=integration.tracker.key,
-        feature_url=wire.feature_url,
-        pushed_at=came_at,
-    )
+    fresh = new_link(ctx, integration, wire.feature, wire.feature_url)
     while True:
         try:
             async with ctx.storage.begin() as uow:
                 link, is_new = await uow.links.add_or_find(fresh)
-                again = link if is_new else _pushed_again(link, came_at)
+                again = link if is_new else pushed_again(link, came_at)
                 if again != link:
                     link = await uow.links.save(again)
                 opened = await uow.clicks.add(Click(link.id, came_at))
-                await uow.inbox.add(_notice(integration, link, NoticeKind.PUSH, wire, came_at))
-                reason = "Pushed with the button."
-                await uow.journal.add(
-                    Entry(came_at, Act.PUSHED, integration.id, link.id, reason=reason, actor=wire.actor)
-                )
+                await ask_push(uow, link, Source.CLICK, came_at, wire.actor, "Pushed with the button.")
                 await uow.commit()
                 return link, opened
         except StaleRevisionError:
             continue
 
 
-def _pushed_again(link: Link, now: datetime) -> Link:
+def new_link(ctx: Context, integration: Integration, feature: FeatureId, url: str) -> Link:
+    """Of a feature that is to be pushed."""
+    now = ctx.clock.now()
+    return Link(
+        id=ctx.clock.new_link_id(),
+        integration_id=integration.id,
+        feature_id=feature,
+        state=LinkState.PUSHING,
+        created_at=now,
+        account=integration.tracker.key,
+        feature_url=url,
+        pushed_at=now,
+    )
+
+
+async def ask_push(
+    uow: UnitOfWork, link: Link, source: Source, at: datetime, actor: str, reason: str
+) -> None:
+    """The inbox row that makes the Link's job push it, and the journal's entry. The caller commits and wakes."""
+    await uow.inbox.add(
+        Notice(
+            link.integration_id,
+            NoticeKind.PUSH,
+            source,
+            at,
+            Side.FEATURE,
+            link.feature_id,
+            link.id,
+            actor=actor,
+        )
+    )
+    await uow.journal.add(Entry(at, Act.PUSHED, link.integration_id, link.id, reason=reason, actor=actor))
+
+
+def pushed_again(link: Link, now: datetime) -> Link:
     """A person's click clears the backoff; a push that had ended begins anew with the same Link and marker."""
     link = replace(link.calm(), cell=None)
     if link.ticket is None and link.state in (LinkState.SET_ASIDE, LinkState.DISMISSED):
@@ -129,14 +150,6 @@ def _pushed_again(link: Link, now: datetime) -> Link:
     if link.state is LinkState.SET_ASIDE:
         return replace(link, state=link.settled_state)
     return link
-
-
-def _notice(
-    integration: Integration, link: Link, kind: NoticeKind, wire: ColumnClick, at: datetime
-) -> Notice:
-    return Notice(
-        integration.id, kind, Source.CLICK, at, Side.FEATURE, wire.feature, link.id, actor=wire.actor
-    )
 
 
 async def _outcome(ctx: Context, link_id: LinkId, came_at: datetime) -> Cell:
@@ -178,7 +191,18 @@ async def _unlink(ctx: Context, integration: Integration, wire: ColumnClick) -> 
                 await begin_unlinking(ctx, uow, link, Ending.BUTTON, wire.actor)
                 clicked = await uow.clicks.add(Click(link.id, now))
                 await uow.clicks.answer(clicked.id, now, final=True)
-                await uow.inbox.add(_notice(integration, link, NoticeKind.UNLINK, wire, now))
+                await uow.inbox.add(
+                    Notice(
+                        integration.id,
+                        NoticeKind.UNLINK,
+                        Source.CLICK,
+                        now,
+                        Side.FEATURE,
+                        wire.feature,
+                        link.id,
+                        actor=wire.actor,
+                    )
+                )
                 await uow.commit()
             break
         except StaleRevisionError:

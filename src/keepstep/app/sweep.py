@@ -97,6 +97,7 @@ async def prune(ctx: Context) -> None:
     async with ctx.storage.begin() as uow:
         await _prune(ctx, uow)
         await uow.journal.prune(now - timedelta(days=ctx.rules.journal_days))
+        await uow.bulk_runs.prune(now - timedelta(days=ctx.rules.journal_days))
         await uow.commit()
 
 

@@ -11,7 +11,7 @@ from keepstep.app.fighting import frozen_fields, still_fought_over
 from keepstep.app.marking import ensure_marks
 from keepstep.app.reading import read_feature, read_ticket, remember_feature, remember_ticket
 from keepstep.app.work import Work
-from keepstep.domain.events import Act, Notice, NoticeKind
+from keepstep.domain.events import Act, Notice, NoticeKind, Source
 from keepstep.domain.fields import Field, Side, Snapshot
 from keepstep.domain.ids import markers_in
 from keepstep.domain.link import Base, Conflict, Ending, IntendedWrite, Intent, LinkState, Refusal
@@ -22,6 +22,8 @@ from keepstep.ports.errors import NotThereError, OutsideError, StaleError
 _REPLANS = 3
 _FRESH = timedelta(seconds=0.5)
 """A read older than this is repeated right before a write: most APIs know no write precondition."""
+_CELL_UNKNOWN = frozenset({NoticeKind.CELL, NoticeKind.PUSH})
+"""The answer to a click may have overwritten the cell; a bulk run answers nobody."""
 
 
 @dataclass
@@ -358,7 +360,7 @@ async def _close(work: Work) -> None:
     """The cell, then one commit for base, journal and rows; the cell waits where a click is still open."""
     if work.has(NoticeKind.LOOK_AGAIN):
         await _report_duplicates(work)
-    if work.has(NoticeKind.CELL, NoticeKind.PUSH):
+    if any(row.kind in _CELL_UNKNOWN and row.source is not Source.BULK for row in work.rows):
         work.change(cell=None)
     work.change(intent=Intent(), synced_at=work.now)
     work.link = replace(work.link.calm(), state=work.link.settled_state)

@@ -33,6 +33,8 @@ class Source(StrEnum):
     CLICK = "click"
     PERSON = "person"
     TIMER = "timer"
+    BULK = "bulk"
+    """A bulk run that a person started: nobody waits for this one Link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Act(StrEnum):
     FAILED = "failed"
     SET_ASIDE = "set aside"
     DUPLICATE = "second ticket with this marker"
+    BULK = "bulk run"
     REPAIRED = "repaired"
     """A webhook or column outside was missing, switched off or pointed elsewhere, and is in place again."""
 

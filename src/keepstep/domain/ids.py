@@ -11,6 +11,8 @@ FeatureId = NewType("FeatureId", str)
 TicketId = NewType("TicketId", str)
 """The tracker's stable id, unique within its account."""
 StatusId = NewType("StatusId", str)
+BulkId = NewType("BulkId", str)
+"""32 hexadecimal digits."""
 SecretRef = NewType("SecretRef", str)
 """Names a secret in the vault; never the secret itself."""
 

@@ -108,6 +108,13 @@ class Conflict:
     since: datetime
     fight: bool = False
     """Another program set it back again and again: left alone on both sides until a person decides."""
+    first: bool = False
+    """They differed when they were linked: left alone in the same way."""
+
+    @property
+    def held(self) -> bool:
+        """No edit ends it, only a decision."""
+        return self.fight or self.first
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.domain.ids import BulkId, IntegrationId, LinkId
 
 
 class Clock(Protocol):
@@ -16,6 +16,9 @@ class Clock(Protocol):
         """Unguessable (at least 128 bits), lower-case letters and digits."""
 
     def new_link_id(self) -> LinkId:
+        """32 hexadecimal digits."""
+
+    def new_bulk_id(self) -> BulkId:
         """32 hexadecimal digits."""
 
     def new_secret(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from keepstep.domain.bulk import FeatureSelection
 from keepstep.domain.column import Cell
 from keepstep.domain.feature import Feature, FeatureStatus
 from keepstep.domain.ids import FeatureId, StatusId
@@ -22,6 +23,27 @@ class WorkspaceFacts:
     """Best name there is for people: derived from a page address, else the API's host."""
     missing: tuple[str, ...] = ()
     """What the token may not do, each in words a person can act on; empty when all is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A product or a component: where features live."""
+
+    id: str
+    name: str
+    kind: str
+    """product or component."""
+    parent: str = ""
+    """Id of the place it is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionChoices:
+    """What features can be selected by."""
+
+    statuses: Sequence[FeatureStatus] = ()
+    tags: Sequence[str] = ()
+    places: Sequence[Place] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +67,9 @@ class Workspace(Protocol):
     async def sample_features(self, limit: int = 20) -> Sequence[Feature]:
         """Some features, for previews and for pairing."""
 
+    async def list_choices(self) -> SelectionChoices:
+        """For the form that selects features."""
+
 
 class Features(Protocol):
     async def fetch_feature(self, feature: FeatureId) -> Feature:
@@ -58,6 +83,12 @@ class Features(Protocol):
 
     def iter_changed(self, kind: str, since: datetime) -> AsyncIterator[Feature]:
         """Entities of that type (feature, subfeature) with updatedAt >= since, all pages, no order promised."""
+
+    def iter_selected(self, selection: FeatureSelection) -> AsyncIterator[Feature]:
+        """Exactly those that the selection means, each once, all pages, no order promised.
+
+        Raises RejectedError (field `owner`) when the token may not read the members' e-mail addresses.
+        """
 
 
 class Columns(Protocol):

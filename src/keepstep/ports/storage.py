@@ -11,6 +11,7 @@ from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, TicketId
 from keepstep.domain.integration import Integration
 from keepstep.domain.link import Link, LinkState
+from keepstep.ports.bulk import BulkItems, BulkRuns
 
 
 class Integrations(Protocol):
@@ -214,6 +215,12 @@ class UnitOfWork(Protocol):
 
     @property
     def marks(self) -> Marks: ...
+
+    @property
+    def bulk_runs(self) -> BulkRuns: ...
+
+    @property
+    def bulk_items(self) -> BulkItems: ...
 
     async def commit(self) -> None:
         """Without it, leaving the block rolls everything back."""

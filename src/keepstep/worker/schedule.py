@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from keepstep.app import alerting, polling, sweep
+from keepstep.app import alerting, bulk_feeding, bulk_preparing, polling, sweep
 from keepstep.app.context import Context
 from keepstep.domain.events import Timer
 
@@ -18,6 +18,7 @@ _TIMERS_SECONDS = 0.25
 _RETRIES_SECONDS = 1.0
 _FORGOTTEN_SECONDS = 15.0
 _INTEGRATIONS_SECONDS = 2.0
+_BULK_SECONDS = 1.0
 _PRUNE_SECONDS = 3600.0
 _ALERTS_SECONDS = 15.0
 _POLLS_AT_ONCE = 4
@@ -38,6 +39,8 @@ class Schedule:
             ("retries", _RETRIES_SECONDS, lambda: sweep.wake_due(ctx)),
             ("forgotten", _FORGOTTEN_SECONDS, lambda: sweep.wake_forgotten(ctx)),
             ("integrations", _INTEGRATIONS_SECONDS, lambda: sweep.wake_integrations(ctx)),
+            ("bulk preparing", _BULK_SECONDS, lambda: bulk_preparing.prepare_runs(ctx)),
+            ("bulk feeding", _BULK_SECONDS, lambda: bulk_feeding.feed_runs(ctx)),
             ("alerts", _ALERTS_SECONDS, lambda: alerting.tell_people(ctx)),
             ("prune", _PRUNE_SECONDS, lambda: sweep.prune(ctx)),
         )

@@ -5,7 +5,7 @@ import itertools
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.domain.ids import BulkId, IntegrationId, LinkId
 
 _START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
@@ -52,6 +52,9 @@ class FakeClock:
 
     def new_link_id(self) -> LinkId:
         return LinkId(self._hex())
+
+    def new_bulk_id(self) -> BulkId:
+        return BulkId(self._hex())
 
     def new_secret(self) -> str:
         return secrets.token_urlsafe(32) if self._random_ids else f"secret-{self._hex()}-{self._hex()}"

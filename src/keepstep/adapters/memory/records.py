@@ -61,6 +61,9 @@ class MemoryIntegrations:
         state.marks = {key: at for key, at in state.marks.items() if key[0] != integration}
         state.received = {key: at for key, at in state.received.items() if key[0] != integration}
         state.unlinked = {key: number for key, number in state.unlinked.items() if key[0] != integration}
+        kept = {key: run for key, run in state.bulk_runs.items() if run.integration_id != integration}
+        state.bulk_items = {key: item for key, item in state.bulk_items.items() if item.run_id in kept}
+        state.bulk_runs = kept
         state.integrations.pop(integration, None)
 
 

@@ -8,9 +8,10 @@ import asyncio
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
+from keepstep.domain.bulk import BulkItem, BulkRun
 from keepstep.domain.events import Click, Entry, Notice, Timer, TimerKind
 from keepstep.domain.fields import Side
-from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.domain.ids import BulkId, IntegrationId, LinkId
 from keepstep.domain.integration import Integration
 from keepstep.domain.link import Link
 
@@ -31,6 +32,8 @@ class State:
     clicks: dict[int, Click] = field(default_factory=dict)
     timers: dict[TimerKey, Timer] = field(default_factory=dict)
     marks: dict[tuple[IntegrationId, str], datetime] = field(default_factory=dict)
+    bulk_runs: dict[BulkId, BulkRun] = field(default_factory=dict)
+    bulk_items: dict[int, BulkItem] = field(default_factory=dict)
 
     def copy(self) -> "State":
         """Shallow: every value in it is frozen."""

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+from keepstep.adapters.memory.bulk import MemoryBulkItems, MemoryBulkRuns
 from keepstep.adapters.memory.events import (
     MemoryClicks,
     MemoryInbox,
@@ -26,6 +27,8 @@ class MemoryUnitOfWork:
         self.clicks = MemoryClicks(transaction)
         self.timers = MemoryTimers(transaction)
         self.marks = MemoryMarks(transaction)
+        self.bulk_runs = MemoryBulkRuns(transaction)
+        self.bulk_items = MemoryBulkItems(transaction)
 
     async def commit(self) -> None:
         self._transaction.commit()

@@ -6,11 +6,14 @@ from typing import Any, TypedDict
 
 from pydantic import TypeAdapter
 
+from keepstep.domain.bulk import BulkItem, BulkRun
 from keepstep.domain.integration import Integration
 from keepstep.domain.link import Link
 
 _INTEGRATION = TypeAdapter(Integration)
 _LINK = TypeAdapter(Link)
+_BULK_RUN = TypeAdapter(BulkRun)
+_BULK_ITEM = TypeAdapter(BulkItem)
 _TEXTS = TypeAdapter(dict[str, str | None])
 
 Row = tuple[Any, ...]
@@ -30,6 +33,22 @@ def link_document(link: Link) -> str:
 
 def link_from(document: str) -> Link:
     return _LINK.validate_json(document)
+
+
+def bulk_run_document(run: BulkRun) -> str:
+    return _BULK_RUN.dump_json(run).decode()
+
+
+def bulk_run_from(document: str) -> BulkRun:
+    return _BULK_RUN.validate_json(document)
+
+
+def bulk_item_document(item: BulkItem) -> str:
+    return _BULK_ITEM.dump_json(item).decode()
+
+
+def bulk_item_from(document: str) -> BulkItem:
+    return _BULK_ITEM.validate_json(document)
 
 
 def texts_document(texts: dict[str, str | None]) -> str:

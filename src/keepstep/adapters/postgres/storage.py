@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from keepstep.adapters.postgres.repositories.bulk import PostgresBulkItems, PostgresBulkRuns
 from keepstep.adapters.postgres.repositories.clicks import PostgresClicks
 from keepstep.adapters.postgres.repositories.inbox import PostgresInbox
 from keepstep.adapters.postgres.repositories.integrations import PostgresIntegrations
@@ -27,6 +28,8 @@ class PostgresUnitOfWork:
         self.clicks = PostgresClicks(connection)
         self.timers = PostgresTimers(connection)
         self.marks = PostgresMarks(connection)
+        self.bulk_runs = PostgresBulkRuns(connection)
+        self.bulk_items = PostgresBulkItems(connection)
 
     async def commit(self) -> None:
         await self._connection.commit()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from keepstep.adapters.http import Call, segment
 from keepstep.adapters.productboard.client import BoardClient
+from keepstep.adapters.productboard.selecting import FIELDS, iter_selected, list_places, list_tags, search
 from keepstep.adapters.productboard.wire import (
     ConfigurationWire,
     EntityWire,
@@ -14,13 +15,13 @@ from keepstep.adapters.productboard.wire import (
     feature_from_wire,
     wire_from_changes,
 )
+from keepstep.domain.bulk import FeatureSelection
 from keepstep.domain.feature import PUSHABLE_TYPES, Feature, FeatureStatus
 from keepstep.domain.ids import FeatureId
 from keepstep.ports.errors import RejectedError
-from keepstep.ports.productboard import FeatureChanges, WorkspaceFacts
+from keepstep.ports.productboard import FeatureChanges, SelectionChoices, WorkspaceFacts
 
-_FIELDS = ("name", "description", "status", "archived")
-_ASKED_FIELDS = tuple(("fields[]", each) for each in _FIELDS)
+_ASKED_FIELDS = tuple(("fields[]", each) for each in FIELDS)
 _IDS = 100
 """How many ids a search may name is unknown; a page holds as many."""
 _PUBLIC_DOMAIN = ".productboard.com"
@@ -89,6 +90,10 @@ class ProductboardWorkspace:
                 break
         return sample[:limit]
 
+    async def list_choices(self) -> SelectionChoices:
+        tags, places = await list_tags(self._client), await list_places(self._client)
+        return SelectionChoices(await self.list_statuses(), tags, places)
+
 
 def _workspace_name(features: Sequence[Feature]) -> str:
     """The API has no name for it, but the pages' addresses begin with one: https://acme.productboard.com/..."""
@@ -97,12 +102,6 @@ def _workspace_name(features: Sequence[Feature]) -> str:
         if host:
             return host.removesuffix(_PUBLIC_DOMAIN)
     return ""
-
-
-def _search(thing: str, criteria: dict[str, object]) -> Call:
-    """The explicit list of fields makes absence unambiguous."""
-    body = {"data": {"filter": criteria, "return": {"fields": list(_FIELDS)}}}
-    return Call("POST", "/entities/search", thing, body=body, right="entities:read", reads=True)
 
 
 class ProductboardFeatures:
@@ -126,7 +125,7 @@ class ProductboardFeatures:
         """A search by ids, of any type: what a feature was turned into is still there."""
         found: dict[FeatureId, Feature] = {}
         for some in (features[at : at + _IDS] for at in range(0, len(features), _IDS)):
-            call = _search("the linked features", {"id": list(some)})
+            call = search("the linked features", {"id": list(some)})
             async for reply, page in self._client.pages(call):
                 entities = [feature_from_wire(reply.parse(EntityWire, each)) for each in page]
                 found |= {each.id: each for each in entities}
@@ -144,7 +143,7 @@ class ProductboardFeatures:
     async def iter_changed(self, kind: str, since: datetime) -> AsyncIterator[Feature]:
         """One type a search: one paragraph of the vendor's file forbids several, one example shows them."""
         moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        call = _search(f"changed {kind}s", {"type": [kind], "updatedAt": {"from": moment}})
+        call = search(f"changed {kind}s", {"type": [kind], "updatedAt": {"from": moment}})
         seen: set[tuple[str, datetime]] = set()
         async for reply, page in self._client.pages(call):
             for each in page:
@@ -153,3 +152,7 @@ class ProductboardFeatures:
                 if (feature.id, feature.updated_at) not in seen:
                     seen.add((feature.id, feature.updated_at))
                     yield feature
+
+    async def iter_selected(self, selection: FeatureSelection) -> AsyncIterator[Feature]:
+        async for entity in iter_selected(self._client, selection):
+            yield feature_from_wire(entity)

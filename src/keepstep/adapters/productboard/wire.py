@@ -39,15 +39,39 @@ class StatusWire(Wire):
     name: str = ""
 
 
+class TagWire(Wire):
+    name: str = ""
+
+
+class OwnerWire(Wire):
+    email: Text = ""
+
+
 class EntityFieldsWire(Wire):
     name: Text = ""
     description: Text = ""
     archived: Annotated[bool | None, BeforeValidator(_bare)] = None
     status: Annotated[StatusWire | None, BeforeValidator(_bare)] = None
+    tags: Annotated[list[TagWire] | None, BeforeValidator(_bare)] = None
+    owner: Annotated[OwnerWire | None, BeforeValidator(_bare)] = None
 
 
 class LinksWire(Wire):
     html: str | None = None
+
+
+def _listed(value: Any) -> Any:
+    """The schema says `{"data": [...]}`, examples show the bare list."""
+    return value.get("data", []) if isinstance(value, dict) else value
+
+
+class TargetWire(Wire):
+    id: str
+
+
+class RelationshipWire(Wire):
+    type: str
+    target: TargetWire
 
 
 class EntityWire(Wire):
@@ -55,8 +79,13 @@ class EntityWire(Wire):
     type: str
     fields: EntityFieldsWire = EntityFieldsWire()
     links: LinksWire | None = None
+    relationships: Annotated[list[RelationshipWire] | None, BeforeValidator(_listed)] = None
     created_at: datetime | None = Field(default=None, alias="createdAt")
     updated_at: datetime | None = Field(default=None, alias="updatedAt")
+
+
+def parent_of(entity: EntityWire) -> str:
+    return next((each.target.id for each in entity.relationships or () if each.type == "parent"), "")
 
 
 def feature_from_wire(entity: EntityWire) -> Feature:
