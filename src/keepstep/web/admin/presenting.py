@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import nh3
 
 from keepstep.app.overview import HealthWord, IntegrationRow
+from keepstep.domain.bulk import BulkOutcome, BulkState
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.integration import IntegrationState, StepName
 from keepstep.domain.link import ATTENTION, LinkState
@@ -101,6 +102,13 @@ def exact(at: datetime) -> str:
     return f"{at.astimezone(UTC):%-d %b %Y, %H:%M:%S} UTC"
 
 
+def clock(at: datetime, now: datetime) -> str:
+    """A time of day; of another day with its date."""
+    at, now = at.astimezone(UTC), now.astimezone(UTC)
+    day = "" if at.date() == now.date() else f"{at:%-d %b}, "
+    return f"{day}{at:%H:%M} UTC"
+
+
 def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -151,6 +159,31 @@ def state_word(state: LinkState) -> str:
     if state in ATTENTION:
         return HealthWord.ATTENTION
     return HealthWord.WORKING if state in (LinkState.PUSHING, LinkState.UNLINKING) else HealthWord.OK
+
+
+def bulk_word(state: BulkState) -> str:
+    """Which of the four meanings a bulk run's state has, or "none"."""
+    match state:
+        case BulkState.PREPARING | BulkState.RUNNING | BulkState.CANCELLING:
+            return HealthWord.WORKING
+        case BulkState.PROPOSED | BulkState.PAUSED:
+            return HealthWord.ATTENTION
+        case BulkState.FAILED:
+            return HealthWord.BROKEN
+        case BulkState.CANCELLED:
+            return "none"
+    return HealthWord.OK
+
+
+def outcome_word(outcome: BulkOutcome) -> str:
+    match outcome:
+        case BulkOutcome.PUSHED | BulkOutcome.LINKED:
+            return HealthWord.OK
+        case BulkOutcome.UNDER_WAY:
+            return HealthWord.WORKING
+        case BulkOutcome.FAILED:
+            return HealthWord.BROKEN
+    return "none"
 
 
 def row_label(row: IntegrationRow) -> str:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from keepstep.web.admin import (
     attention,
+    bulk,
     checking,
     connect,
     connect_mapping,
@@ -33,6 +34,7 @@ def routers() -> Sequence[APIRouter]:
             home,
             integration,
             integration_actions,
+            bulk,
             guard,
             rules,
             settings,

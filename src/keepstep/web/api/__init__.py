@@ -5,7 +5,7 @@
 
 from fastapi import APIRouter, FastAPI
 
-from keepstep.web.api import checks, integrations, journal, links, overview, trackers
+from keepstep.web.api import bulk, checks, integrations, journal, links, overview, trackers
 from keepstep.web.api.access import GUARDS
 from keepstep.web.api.models import ALWAYS
 
@@ -26,6 +26,7 @@ _TAGS = [
         "description": "One integration is one column: a workspace, a tracker's project, rules.",
     },
     {"name": "links", "description": "One feature and one ticket that are kept in step."},
+    {"name": "bulk", "description": "Many features pushed, or linked with tickets that exist, as one run."},
     {"name": "journal", "description": "What Keepstep did and why; values can be put back."},
     {"name": "overview", "description": "What needs a person, and how the installation is."},
     {"name": "trackers", "description": "The kinds of trackers that this build knows."},
@@ -33,7 +34,7 @@ _TAGS = [
 ]
 
 router = APIRouter(prefix="/api/v1", dependencies=GUARDS, responses=dict(ALWAYS))
-for _part in (integrations, links, journal, overview, trackers, checks):
+for _part in (integrations, links, bulk, journal, overview, trackers, checks):
     router.include_router(_part.router)
 
 
