@@ -161,3 +161,81 @@ async def test_a_script_is_told_what_is_wrong_with_its_selection(world):
     await caller.refused("POST", "/bulk/nope/start", status=404)
     error = await caller.refused("POST", "/bulk/push", {"integration": integration["id"], "colour": "red"})
     assert error["field"] == "colour"
+
+
+async def test_pairs_are_seen_ticked_and_linked_from_the_page(world, visitor):
+    integration = await world.connect()
+    one = next(each for each in await world.features() if not each["fields"].get("archived"))
+    issue = {"title": one["fields"]["name"], "description": "Words of the ticket."}
+    made = await world.tracker("POST", "/projects/1/issues", issue)
+    home = f"/integrations/{integration.id}/bulk"
+    assert "as after a lost database" in await visitor.see(f"{home}/link")
+    here = path_of(await visitor.send(f"{home}/link", way=["title"]))
+    page = await visitor.until(here, "Proposed")
+    (shown,) = re.findall(r'name="shown" value="(\d+)"', page)
+    assert f'name="item" value="{shown}">' in page, "what was found by its title is not ticked"
+    assert "equal titles" in page
+    assert "Take the ticket&#39;s" in page
+    await visitor.send(f"{here}/start", shown=shown, item=shown, first="feature")
+    page = await visitor.until(here, "1 linked")
+    assert f"#{made['iid']}" in page
+    await world.quiet()
+    assert "Words of the ticket." not in (await world.issue(made["iid"]))["description"]
+
+
+async def test_a_csv_is_uploaded_or_pasted_and_refused_with_line_and_column(world, visitor):
+    integration = await world.connect()
+    one, two = (await world.features())[:2]
+    home = f"/integrations/{integration.id}/bulk"
+    text = f"feature;ticket\r\n{one['id']};#1\r\n{two['id']};#2\r\n"
+    files = {"file": ("pairs.csv", text.encode("utf-8-sig"), "text/csv")}
+    page = await visitor.until(path_of(await visitor.send(f"{home}/link", files=files)), "Proposed")
+    assert "line 2" in page
+    assert "your CSV" in page
+    answer = await visitor.send(f"{home}/link", csv="feature,ticket\nnonsense,#1")
+    assert answer.status_code == 422
+    assert "Line 2, column feature" in answer.text
+    assert "nonsense,#1</textarea>" in answer.text
+    answer = await visitor.send(f"{home}/link", files={"file": ("x.csv", b"na\xefve,1", "text/csv")})
+    assert "it is not UTF-8" in answer.text
+    empty = {"file": ("", b"", "application/octet-stream")}
+    answer = await visitor.send(f"{home}/link", files=empty)
+    assert "Choose by what pairs are looked for" in answer.text
+
+
+async def test_a_script_links_what_a_csv_says_and_asks_about_differences(world):
+    caller = await Caller.open(world)
+    integration = await caller.created()
+    one, two = (await world.features())[:2]
+    body = {"integration": integration["id"], "csv": f"feature,ticket\n{one['id']},#1\n{two['id']},#999"}
+    run = await caller.do("POST", "/bulk/link", body, 202)
+    path = f"/bulk/{run['id']}"
+
+    async def in_state(state):
+        async def look():
+            found = await caller.get(path)
+            return found if found["state"] == state else None
+
+        return await world.until(look, 20)
+
+    assert (await in_state("proposed"))["chosen"] == 1
+    (item,) = (await caller.get(f"{path}/items", outcome="waiting"))["items"]
+    assert (item["ticket"]["label"], item["way"], item["line"]) == ("#1", "csv", 2)
+    await caller.do("POST", f"{path}/start", {"first": "ask"}, 202)
+    assert (await in_state("done"))["outcomes"]["linked"] == 1
+    (item,) = (await caller.get(f"{path}/items", outcome="linked"))["items"]
+    assert (await caller.get(f"/links/{item['link']}"))["state"] == "in conflict"
+    for wrong, field in (({"csv": "x"}, "csv"), ({}, "ways"), ({"ways": ["magic"]}, "ways.0")):
+        error = await caller.refused("POST", "/bulk/link", {"integration": integration["id"]} | wrong)
+        assert error["field"] == field
+
+
+async def test_one_ticket_is_linked_with_a_choice_of_whose_values_stay(world):
+    caller = await Caller.open(world)
+    integration = await caller.created()
+    one = next(each for each in await world.features() if not each["fields"].get("archived"))
+    body = {"integration": integration["id"], "feature": one["id"], "ticket": "#1", "first": "feature"}
+    link = await caller.do("POST", "/links", body, 201)
+    await caller.until_link(link["id"], state="in step" if link["state"] == "in step" else "linked")
+    await world.quiet()
+    assert (await world.issue(1))["title"] == one["fields"]["name"]

@@ -328,6 +328,8 @@ def test_what_is_wrong_is_one_line(installation, integration):
         ("integrations", "resume", "Roadmap"),
         ("links", "create", "Roadmap", "no feature", "#1"),
         ("links", "put-back", "999999999"),
+        ("bulk", "show", "nothing"),
+        ("bulk", "push", "Roadmap", "--place", "Attic"),
     ):
         before = len(installation.heard)
         assert installation.keepstep(*words, code=1) == ""
@@ -336,6 +338,28 @@ def test_what_is_wrong_is_one_line(installation, integration):
     before = len(installation.heard)
     installation.keepstep("integrations", "create", "--from-json", "-", given=json.dumps(wrong), code=1)
     assert installation.heard[before:].startswith("keepstep: name: ")
+
+
+def test_many_are_pushed_and_linked_as_runs(installation, integration):
+    run = installation.keepstep("bulk", "push", "Roadmap", "--status", "New idea", "--text", "e").strip()
+    found = installation.read("bulk", "show", run[:8])
+    assert (found["state"], found["kind"]) == ("proposed", "push")
+    waiting = [each for each in found["items"] if each["outcome"] == "waiting"]
+    assert len(waiting) >= 2
+    installation.keepstep("bulk", "choose", run, str(waiting[0]["id"]), "--out")
+    installation.keepstep("bulk", "start", run)
+    until(lambda: installation.read("bulk", "show", run)["state"] == "done")
+    table = installation.keepstep("bulk", "show", run, "--outcome", "skipped")
+    assert "Left out by a person." in " ".join(table.split())
+    assert installation.read("bulk", "list")[0]["outcomes"]["pushed"] == len(waiting) - 1
+    pairs = f"feature,ticket\n{waiting[0]['feature']['id']},#1\n"
+    linking = installation.keepstep("bulk", "link", "Roadmap", "--csv", "-", given=pairs).strip()
+    installation.keepstep("bulk", "start", linking, "--first", "ticket")
+    until(lambda: installation.read("bulk", "show", linking)["outcomes"]["linked"] == 1)
+    assert installation.keepstep("bulk", "cancel", linking, code=1) == ""
+    before = len(installation.heard)
+    installation.keepstep("bulk", "link", "Roadmap", "--csv", "-", given="x,#1\n", code=1)
+    assert "Line 1, column feature" in installation.heard[before:]
 
 
 def test_deleting_ends_it_and_no_token_was_ever_printed(installation, integration):

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from keepstep.app.bulk_csv import read_pairs
 from keepstep.app.bulk_feeding import AT_ONCE
 from keepstep.app.context import Context
 from keepstep.app.opening import open_sides
@@ -18,9 +19,10 @@ from keepstep.domain.bulk import (
     BulkState,
     FeatureSelection,
     FirstSync,
+    Way,
     estimated_end,
 )
-from keepstep.domain.errors import ForbiddenMoveError, StaleRevisionError
+from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, StaleRevisionError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.ids import BulkId, IntegrationId
 from keepstep.domain.integration import Integration, IntegrationState
@@ -57,10 +59,41 @@ async def propose_push(
         title=title,
         selection=selection,
     )
-    return await add_run(ctx, run)
+    return await _add(ctx, run)
 
 
-async def add_run(ctx: Context, run: BulkRun) -> BulkRun:
+async def propose_link(
+    ctx: Context,
+    integration_id: IntegrationId,
+    ways: Collection[Way],
+    actor: str,
+    *,
+    csv: str = "",
+) -> BulkRun:
+    """By a CSV of pairs, else by these ways. Raises InvalidInputError (ways, csv), ForbiddenMoveError.
+
+    Nothing is linked before the run is started, and what was found by equal titles only after a tick.
+    """
+    pairs = read_pairs(csv) if csv.strip() else ()
+    looked_for = [each for each in (Way.MARKER, Way.ADDRESS, Way.TITLE) if each in ways]
+    if not pairs and not looked_for:
+        raise InvalidInputError("ways", "Choose by what pairs are looked for, or give a CSV.")
+    title = f"CSV of {len(pairs)} pairs" if pairs else f"Pairs by {', '.join(looked_for)}"
+    run = BulkRun(
+        id=ctx.clock.new_bulk_id(),
+        integration_id=integration_id,
+        kind=BulkKind.LINK,
+        state=BulkState.PREPARING,
+        created_at=ctx.clock.now(),
+        actor=actor,
+        title=title,
+        ways=(Way.CSV,) if pairs else tuple(looked_for),
+        csv=pairs,
+    )
+    return await _add(ctx, run)
+
+
+async def _add(ctx: Context, run: BulkRun) -> BulkRun:
     async with ctx.storage.begin() as uow:
         check_active(await uow.integrations.get(run.integration_id))
         await uow.bulk_runs.add(run)

@@ -9,17 +9,19 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keepstep.app.bulk_preparing import why_not_pushed
-from keepstep.app.bulk_waiting import is_due
+from keepstep.app.bulk_linking import PairsNow, link_item, read_pairs
+from keepstep.app.bulk_waiting import bear, is_due
 from keepstep.app.context import Context
 from keepstep.app.push import ask_push, new_link, pushed_again
 from keepstep.domain.bulk import (
     STARTED,
     BulkItem,
+    BulkKind,
     BulkOutcome,
     BulkRun,
     BulkState,
     outcome_of,
+    why_not_pushed,
 )
 from keepstep.domain.column import INITIAL
 from keepstep.domain.errors import MissingError, StaleRevisionError
@@ -27,6 +29,7 @@ from keepstep.domain.events import Source
 from keepstep.domain.ids import BulkId, LinkId
 from keepstep.domain.integration import Integration, IntegrationState
 from keepstep.ports.bulk import BulkItemQuery
+from keepstep.ports.errors import OutsideError
 from keepstep.ports.locks import BusyError, Held, LockLostError
 from keepstep.ports.storage import UnitOfWork
 
@@ -98,7 +101,7 @@ async def _begin(ctx: Context, held: Held, run: BulkRun, integration: Integratio
         items, waiting = await uow.bulk_items.page(query)
     if not waiting:
         return await _end_when_all_is_done(ctx, held, run)
-    return await _begin_pushes(ctx, held, run, integration, items)
+    return await _begin_items(ctx, held, run, integration, items)
 
 
 async def _end_when_all_is_done(ctx: Context, held: Held, run: BulkRun) -> int:
@@ -110,16 +113,30 @@ async def _end_when_all_is_done(ctx: Context, held: Held, run: BulkRun) -> int:
     return 0
 
 
-async def _begin_pushes(
+async def _begin_items(
     ctx: Context, held: Held, run: BulkRun, integration: Integration, items: Sequence[BulkItem]
 ) -> int:
+    pairs: PairsNow | None = None
+    if run.kind is BulkKind.LINK:
+        try:
+            pairs = await read_pairs(ctx, integration, items)
+        except OutsideError as error:
+            await bear(ctx, run, error)
+            return 0
     held.check()
     async with ctx.storage.begin() as uow:
-        await uow.bulk_runs.save(run)
-        begun = [await _push(ctx, uow, run, integration, item) for item in items]
+        await uow.bulk_runs.save(replace(run, message="", attempts=0, retry_at=None))
+        begun = [
+            await (
+                link_item(ctx, uow, run, integration, item, pairs)
+                if pairs
+                else _push(ctx, uow, run, integration, item)
+            )
+            for item in items
+        ]
         await uow.bulk_items.save(begun)
         await uow.commit()
-    return await wake_begun(ctx, begun)
+    return await _wake_begun(ctx, begun)
 
 
 async def _push(
@@ -137,7 +154,7 @@ async def _push(
     return replace(item.became(BulkOutcome.UNDER_WAY), link_id=link.id)
 
 
-async def wake_begun(ctx: Context, items: Sequence[BulkItem]) -> int:
+async def _wake_begun(ctx: Context, items: Sequence[BulkItem]) -> int:
     """After the commit; a wake that is lost here is found by the sweep."""
     woken: list[LinkId] = [
         item.link_id for item in items if item.outcome is BulkOutcome.UNDER_WAY and item.link_id

@@ -4,43 +4,18 @@ Interrupted, it begins anew and passes over what is stored already. A run is one
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
 
+from keepstep.app.bulk_collecting import Collecting, collect_features
+from keepstep.app.bulk_pairing import collect_csv, collect_pairs
 from keepstep.app.bulk_waiting import bear, is_due
 from keepstep.app.context import Context
-from keepstep.app.opening import Sides, open_sides
-from keepstep.domain.bulk import BulkItem, BulkOutcome, BulkRun, BulkState
+from keepstep.app.opening import open_sides
+from keepstep.domain.bulk import BulkKind, BulkRun, BulkState
 from keepstep.domain.errors import MissingError, StaleRevisionError
-from keepstep.domain.feature import Feature
 from keepstep.domain.ids import BulkId
-from keepstep.domain.integration import Integration, IntegrationState
-from keepstep.domain.link import Link, LinkState
+from keepstep.domain.integration import IntegrationState
 from keepstep.ports.errors import OutsideError
 from keepstep.ports.locks import BusyError, Held, LockLostError
-from keepstep.ports.storage import UnitOfWork
-
-_BATCH = 100
-_T = TypeVar("_T")
-
-
-@dataclass
-class Preparing:
-    """One run that is being collected; its revision is the fence."""
-
-    ctx: Context
-    held: Held
-    integration: Integration
-    run: BulkRun
-    sides: Sides
-
-    async def store(self, uow: UnitOfWork, items: Sequence[BulkItem]) -> None:
-        """Commits. Raises LockLostError or StaleRevisionError when the run is not ours any more."""
-        self.held.check()
-        self.run = await uow.bulk_runs.save(self.run)
-        await uow.bulk_items.add(items)
-        await uow.commit()
 
 
 async def prepare_runs(ctx: Context) -> int:
@@ -65,61 +40,29 @@ async def _prepare(ctx: Context, held: Held, run_id: BulkId) -> None:
     if run.state is not BulkState.PREPARING or integration.state is not IntegrationState.ACTIVE:
         return
     try:
-        preparing = Preparing(ctx, held, integration, run, await open_sides(ctx, integration))
+        collecting = Collecting(ctx, held, integration, run, await open_sides(ctx, integration))
     except OutsideError as error:
         await bear(ctx, run, error)
         return
     try:
-        await _collect_features(preparing)
+        await _collect(collecting)
     except OutsideError as error:
-        await bear(ctx, preparing.run, error)
+        await bear(ctx, collecting.run, error)
         return
+    await _propose(ctx, held, collecting.run)
+
+
+async def _collect(collecting: Collecting) -> None:
+    if collecting.run.kind is BulkKind.PUSH:
+        await collect_features(collecting)
+    elif collecting.run.csv:
+        await collect_csv(collecting)
+    else:
+        await collect_pairs(collecting)
+
+
+async def _propose(ctx: Context, held: Held, run: BulkRun) -> None:
     held.check()
     async with ctx.storage.begin() as uow:
-        await uow.bulk_runs.save(preparing.run.proposed())
+        await uow.bulk_runs.save(run.proposed())
         await uow.commit()
-
-
-async def _collect_features(preparing: Preparing) -> None:
-    selected = preparing.sides.board.features.iter_selected(preparing.run.selection)
-    async for features in batches(selected, _BATCH):
-        async with preparing.ctx.storage.begin() as uow:
-            ids = [each.id for each in features]
-            links = await uow.links.of_features(preparing.integration.id, ids)
-            known = {link.feature_id: link for link in links if link.is_open}
-            items = [_to_push(preparing.run, each, known.get(each.id)) for each in features]
-            await preparing.store(uow, items)
-
-
-def _to_push(run: BulkRun, feature: Feature, link: Link | None) -> BulkItem:
-    item = item_of(run, feature)
-    reason = why_not_pushed(link) if link else ""
-    return item.became(BulkOutcome.SKIPPED, reason) if reason else item
-
-
-def why_not_pushed(link: Link) -> str:
-    """Empty where another try is what a person would do."""
-    if link.ticket is not None:
-        return f"Linked already, with {link.ticket.label}."
-    return "A push of it is under way." if link.state is LinkState.PUSHING else ""
-
-
-def item_of(run: BulkRun, feature: Feature) -> BulkItem:
-    return BulkItem(
-        run_id=run.id,
-        feature_id=feature.id,
-        feature_title=feature.title,
-        feature_url=feature.url,
-        feature_status=feature.status.name if feature.status else "",
-    )
-
-
-async def batches(found: AsyncIterator[_T], size: int) -> AsyncIterator[list[_T]]:
-    batch: list[_T] = []
-    async for each in found:
-        batch.append(each)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -1,19 +1,21 @@
-"""What a person does with a Link: pair, look now, try again, unlink, decide, put a value back."""
+"""What a person does with a Link: make one of a pair, look now, try again, unlink, decide, put a value back."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from keepstep.app.addresses import feature_id_in
 from keepstep.app.context import Context
-from keepstep.app.opening import open_sides
+from keepstep.app.opening import Sides, open_sides
+from keepstep.app.pairing import new_pair, pair_in
 from keepstep.app.push import begin_unlinking
+from keepstep.domain.bulk import FirstSync
 from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, MissingError, StaleRevisionError
 from keepstep.domain.events import Act, Entry, Notice, NoticeKind, Source
 from keepstep.domain.feature import PUSHABLE_TYPES, Feature
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.domain.integration import Integration, IntegrationState
-from keepstep.domain.link import Base, Ending, Link, LinkState, Seen
+from keepstep.domain.link import Ending, Link, LinkState
 from keepstep.domain.ticket import Ticket
 from keepstep.ports.errors import NotThereError
 from keepstep.ports.jobs import Urgency
@@ -21,33 +23,30 @@ from keepstep.ports.storage import TicketTakenError, UnitOfWork
 
 
 async def link_existing(
-    ctx: Context, integration_id: IntegrationId, feature: str, ticket: str, actor: str
+    ctx: Context,
+    integration_id: IntegrationId,
+    feature: str,
+    ticket: str,
+    actor: str,
+    first: FirstSync = FirstSync.KEEP,
 ) -> Link:
     """Pair a feature (its id or address) with a ticket (its address or key). Raises InvalidInputError.
 
-    Both sides keep what they have: the pair begins in step, title, description and status follow from the next
-    change on. The ticket gets the footer with the link back.
+    `first` says whose values stay where the two differ. The ticket gets the footer with the link back.
     """
     async with ctx.storage.begin() as uow:
         integration = await uow.integrations.get(integration_id)
     if integration.state is not IntegrationState.ACTIVE:
         raise ForbiddenMoveError(f"{integration.name} is {integration.state}: it can link when it is active.")
-    found, target = await _find_both(ctx, integration, feature, ticket)
-    link = _paired(ctx, integration, found, target)
-    now = ctx.clock.now()
+    sides = await open_sides(ctx, integration)
+    found, target = await _find_both(sides, integration, feature, ticket)
     try:
         async with ctx.storage.begin() as uow:
-            stored, is_new = await uow.links.add_or_find(link)
+            fresh = new_pair(ctx, integration, sides.tracker, found, target, first)
+            stored, is_new = await pair_in(uow, fresh, first, actor, Source.PERSON)
             if not is_new:
                 other = stored.ticket.label if stored.ticket else "a ticket that is being made"
                 raise InvalidInputError("feature", f"This feature is linked already, with {other}.")
-            await uow.inbox.add(
-                Notice(integration_id, NoticeKind.SYNC, Source.PERSON, now, link_id=stored.id, actor=actor)
-            )
-            reason = f"Paired with {target.ref.label}."
-            await uow.journal.add(
-                Entry(now, Act.LINKED, integration_id, stored.id, reason=reason, actor=actor)
-            )
             await uow.commit()
     except TicketTakenError as taken:
         raise InvalidInputError(
@@ -58,9 +57,8 @@ async def link_existing(
 
 
 async def _find_both(
-    ctx: Context, integration: Integration, feature: str, ticket: str
+    sides: Sides, integration: Integration, feature: str, ticket: str
 ) -> tuple[Feature, Ticket]:
-    sides = await open_sides(ctx, integration)
     try:
         found = await sides.board.features.fetch_feature(feature_id_in(feature))
     except NotThereError as error:
@@ -76,30 +74,6 @@ async def _find_both(
         name = integration.project.name
         raise InvalidInputError("ticket", f"No such ticket in {name}. Paste its address, or its number.")
     return found, target
-
-
-def _paired(ctx: Context, integration: Integration, feature: Feature, ticket: Ticket) -> Link:
-    now = ctx.clock.now()
-    return Link(
-        id=ctx.clock.new_link_id(),
-        integration_id=integration.id,
-        feature_id=feature.id,
-        state=LinkState.LINKED,
-        created_at=now,
-        account=integration.tracker.key,
-        feature_title=feature.title,
-        feature_url=feature.url,
-        feature_type=feature.type,
-        feature_status=feature.status.name if feature.status else "",
-        ticket=ticket.ref,
-        ticket_title=ticket.title,
-        ticket_status=ticket.status,
-        base=Base(feature.snapshot, ticket.snapshot),
-        seen={
-            Side.FEATURE: Seen(feature.snapshot.digest, feature.updated_at),
-            Side.TICKET: Seen(ticket.snapshot.digest, ticket.updated_at),
-        },
-    )
 
 
 async def sync_now(ctx: Context, link_id: LinkId, actor: str) -> None:

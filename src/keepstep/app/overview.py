@@ -155,6 +155,12 @@ def _conflict_health(link: Link) -> Health:
         cure = "Stop the other program, then choose below which value stays. The field goes on from there."
         return Health(HealthWord.ATTENTION, sentence, cure)
     names = " and ".join(link.conflicts)
+    if all(each.first for each in link.conflicts.values()):
+        return Health(
+            HealthWord.ATTENTION,
+            f"The two sides differed in {names} when they were linked.",
+            "Choose below which one stays.",
+        )
     return Health(HealthWord.ATTENTION, f"Both sides changed the {names}.", "Choose below which one stays.")
 
 

@@ -8,6 +8,7 @@ from keepstep.app import detach, moves
 from keepstep.app.acting import commit_intent, count_half, write_side
 from keepstep.app.cells import look_at_cell_later, quiet_at, show_cell
 from keepstep.app.fighting import frozen_fields, still_fought_over
+from keepstep.app.first_decisions import base_for, with_losers
 from keepstep.app.marking import ensure_marks
 from keepstep.app.reading import read_feature, read_ticket, remember_feature, remember_ticket
 from keepstep.app.work import Work
@@ -162,8 +163,8 @@ def _pair_of(target: Side, shown: str, source: str) -> Pair:
 
 
 def _plan(work: Work, reading: Reading, noticed: Sequence[Notice]) -> Plan:
-    base = work.link.base or reading.now
     decided, now = _decisions(work, reading.now)
+    base = base_for(work, work.link.base or reading.now, now, decided)
     frozen = frozen_fields(work)
     plan = make_plan(
         {name: rule for name, rule in work.rules.items() if name not in frozen},
@@ -175,6 +176,7 @@ def _plan(work: Work, reading: Reading, noticed: Sequence[Notice]) -> Plan:
         refusals={} if work.has(NoticeKind.SYNC, NoticeKind.DECIDE) else work.link.refusals,
     )
     plan = replace(plan, frozen=frozen, untouched=plan.untouched | frozen)
+    plan = with_losers(work, plan, decided)
     plan = _with_put_back(work, plan, base, reading.now, now)
     return _with_footer(work, reading, plan)
 

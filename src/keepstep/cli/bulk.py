@@ -1,4 +1,4 @@
-"""Commands about bulk runs: push many, look, choose, start, pause, resume, cancel."""
+"""Commands about bulk runs: push many, link existing, look, choose, start, pause, resume, cancel."""
 
 import asyncio
 import time
@@ -12,11 +12,12 @@ from keepstep.app import selecting
 from keepstep.app.context import Context
 from keepstep.cli.opening import ACTOR, find_integration, run_with_context
 from keepstep.cli.printing import ago, at, note, say, say_data, say_facts, say_json, say_table
-from keepstep.domain.bulk import BulkItem, BulkOutcome, BulkRun, BulkState, FirstSync
+from keepstep.cli.reading import read_text
+from keepstep.domain.bulk import BulkItem, BulkOutcome, BulkRun, BulkState, FirstSync, Way
 from keepstep.domain.errors import InvalidInputError, MissingError
 from keepstep.domain.ids import BulkId
 from keepstep.ports.bulk import BulkItemQuery
-from keepstep.web.api.models_bulk import BulkItemOut, BulkRunOut
+from keepstep.web.api.models_bulk import BulkItemOut, BulkRunOut, PairedBy
 
 bulk = typer.Typer(no_args_is_help=True, help="Bulk runs: many features pushed or linked at once.")
 
@@ -86,6 +87,34 @@ def push(
         run = await use.propose_push(ctx, chosen.id, selection, title, ACTOR)
         return await _collected(ctx, run, wait, start=yes)
 
+    _say_proposed(run_with_context(work), as_json=as_json)
+
+
+@bulk.command()
+def link(
+    integration: Annotated[str, typer.Argument(help="Its name, id, or the id's beginning.")],
+    *,
+    by: Annotated[
+        list[PairedBy] | None,
+        typer.Option(help="How pairs are looked for; may be given several times. Default: all ways."),
+    ] = None,
+    csv: Annotated[
+        str | None, typer.Option(help="A file with the columns feature and ticket; - is standard input.")
+    ] = None,
+    wait: Wait = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Look for features and tickets that belong together. Nothing is linked before the run is started."""
+    pairs = read_text(csv) if csv else ""
+    ways = [Way(each) for each in by or PairedBy]
+
+    async def work(ctx: Context) -> BulkRunOut:
+        chosen = await find_integration(ctx, integration)
+        run = await use.propose_link(ctx, chosen.id, ways, ACTOR, csv=pairs)
+        return await _collected(ctx, run, wait, start=False)
+
+    if csv and not pairs.strip():
+        raise InvalidInputError("csv", f"{csv} is empty.")
     _say_proposed(run_with_context(work), as_json=as_json)
 
 

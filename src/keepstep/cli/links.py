@@ -10,6 +10,7 @@ from keepstep.app.overview import list_links
 from keepstep.cli.explaining import explain_link
 from keepstep.cli.opening import ACTOR, find_integration, find_link, run_with_context
 from keepstep.cli.printing import ago, note, say, say_facts, say_json, say_table
+from keepstep.domain.bulk import FirstSync
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import LinkId
 from keepstep.domain.link import Link, LinkState
@@ -129,13 +130,16 @@ def create(
     feature: Annotated[str, typer.Argument(help="The feature's id, or the address of its page.")],
     ticket: Annotated[str, typer.Argument(help="The ticket's address, or its number.")],
     *,
+    first: Annotated[
+        FirstSync, typer.Option(help="Whose values stay where the two differ; `keep`: both.")
+    ] = FirstSync.KEEP,
     as_json: AsJson = False,
 ) -> None:
-    """Pair a feature with a ticket that exists already. Both keep what they have."""
+    """Pair a feature with a ticket that exists already."""
 
     async def work(ctx: Context) -> LinkDetail:
         chosen = await find_integration(ctx, integration)
-        made = await use.link_existing(ctx, chosen.id, feature, ticket, ACTOR)
+        made = await use.link_existing(ctx, chosen.id, feature, ticket, ACTOR, first)
         return await detail_of(ctx, made.id)
 
     made = run_with_context(work)

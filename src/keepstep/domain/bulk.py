@@ -240,6 +240,13 @@ def outcome_of(kind: BulkKind, link: Link | None) -> tuple[BulkOutcome, str] | N
     return done, ""
 
 
+def why_not_pushed(link: Link) -> str:
+    """Of a feature that has a Link; empty where another try is what a person would do."""
+    if link.ticket is not None:
+        return f"Linked already, with {link.ticket.label}."
+    return "A push of it is under way." if link.state is LinkState.PUSHING else ""
+
+
 _MEASURED_FROM = 5
 """So many finished items tell more than any declared limit."""
 

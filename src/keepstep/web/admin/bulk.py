@@ -1,15 +1,16 @@
-"""Bulk runs on the pages: the list of an integration's runs, the form that selects features, and one run."""
+"""Bulk runs on the pages: the list of an integration's runs, the forms that begin one, and one run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
 
 from keepstep.app import bulk, selecting
+from keepstep.app.bulk_csv import decoded
 from keepstep.app.overview import view_integration
-from keepstep.domain.bulk import AT_WORK, BulkCounts, BulkKind, BulkOutcome, BulkState, FirstSync
+from keepstep.domain.bulk import AT_WORK, BulkKind, BulkOutcome, BulkState, FirstSync, Way
 from keepstep.domain.errors import InvalidInputError, KeepstepError
 from keepstep.domain.ids import BulkId, IntegrationId
 from keepstep.ports.bulk import BulkItemQuery
@@ -24,6 +25,7 @@ router = APIRouter(include_in_schema=False)
 
 _LONGEST_SEARCH = 200
 _LARGEST_ID = 2**63
+_LOOKED_FOR = (Way.MARKER, Way.ADDRESS, Way.TITLE)
 
 
 @router.get("/integrations/{integration_id}/bulk")
@@ -96,6 +98,52 @@ async def propose_push(
     return see(f"/bulk/{run.id}")
 
 
+@router.get("/integrations/{integration_id}/bulk/link")
+async def link_form(request: Request, ctx: ContextDep, integration_id: str, _person: PersonDep) -> Response:
+    return await _show_link_form(request, ctx, integration_id, _LOOKED_FOR, "", {})
+
+
+async def _show_link_form(
+    request: Request,
+    ctx: ContextDep,
+    integration_id: str,
+    ways: Sequence[Way],
+    csv: str,
+    errors: Mapping[str, str],
+) -> Response:
+    return render(
+        request,
+        "bulk/link.html",
+        status=422 if errors else 200,
+        view=await view_integration(ctx, IntegrationId(integration_id)),
+        section="bulk",
+        ways=ways,
+        looked_for=_LOOKED_FOR,
+        csv=csv,
+        errors=errors,
+        place="integrations",
+    )
+
+
+@router.post("/integrations/{integration_id}/bulk/link", dependencies=[CSRF])
+async def propose_link(
+    request: Request,
+    ctx: ContextDep,
+    integration_id: str,
+    person: PersonDep,
+    way: Annotated[list[Way] | None, Form()] = None,
+    csv: Annotated[str, Form()] = "",
+    file: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    try:
+        content = await file.read() if file is not None else b""
+        csv = decoded(content) if content.strip() else csv
+        run = await bulk.propose_link(ctx, IntegrationId(integration_id), way or (), person.name, csv=csv)
+    except InvalidInputError as error:
+        return await _show_link_form(request, ctx, integration_id, way or (), csv, _errors_of(error))
+    return see(f"/bulk/{run.id}")
+
+
 def _errors_of(error: KeepstepError) -> Mapping[str, str]:
     return {error.field if isinstance(error, InvalidInputError) else "": str(error)}
 
@@ -138,20 +186,17 @@ async def run_page(request: Request, ctx: ContextDep, run_id: str, _person: Pers
         view=await view_integration(ctx, found.run.integration_id),
         items=items,
         asked=asked,
-        outcomes=_outcome_options(found.counts, found.run.kind),
+        outcomes=_outcome_options(found.run.kind),
         pages=Pages(f"/bulk/{run_id}", chosen, number, PAGE_SIZE, total),
         at_work=found.run.state in AT_WORK,
         place="integrations",
     )
 
 
-def _outcome_options(counts: BulkCounts, kind: BulkKind) -> Sequence[tuple[str, str]]:
+def _outcome_options(kind: BulkKind) -> Sequence[tuple[str, str]]:
     other = BulkOutcome.LINKED if kind is BulkKind.PUSH else BulkOutcome.PUSHED
     named = [each for each in BulkOutcome if each is not other]
-    return [
-        ("", f"All ({counts.total})"),
-        *((each.value, f"{each.value.capitalize()} ({counts.of(each)})") for each in named),
-    ]
+    return [("", "All"), *((each.value, each.value.capitalize()) for each in named)]
 
 
 @router.get("/bulk/{run_id}/items/{item_id}")

@@ -24,6 +24,7 @@ from keepstep.ports.storage import JournalQuery, LinkQuery
 from keepstep.web.admin.journal import links_of, show_entries
 from keepstep.web.admin.layout import Pages, integration_path, render, see
 from keepstep.web.admin.names import StatusDirectory
+from keepstep.web.admin.presenting import FIRST_CHOICES
 from keepstep.web.admin.session import PersonDep
 from keepstep.web.deps import ContextDep
 
@@ -133,6 +134,7 @@ async def show_links(
         pages=pages,
         states=_state_options(view),
         sorts=list(_SORTS.items()),
+        first_choices=[(key.value, label) for key, label, _ in FIRST_CHOICES],
         entered=entered or {},
         errors=errors or {},
         place="integrations",

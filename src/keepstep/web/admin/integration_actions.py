@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from keepstep.app import connect, links, manage, removing
 from keepstep.app.overview import view_integration
+from keepstep.domain.bulk import FirstSync
 from keepstep.domain.errors import InvalidInputError, MissingError
 from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.domain.integration import IntegrationState
@@ -68,13 +69,14 @@ async def link_existing(
     person: PersonDep,
     feature: Annotated[str, Form()] = "",
     ticket: Annotated[str, Form()] = "",
+    first: Annotated[FirstSync, Form()] = FirstSync.KEEP,
 ) -> Response:
-    entered = {"feature": feature.strip(), "ticket": ticket.strip()}
+    entered = {"feature": feature.strip(), "ticket": ticket.strip(), "first": first.value}
     missing = {name: "Paste its address here." for name, value in entered.items() if not value}
     try:
         if not missing:
             made = await links.link_existing(
-                ctx, IntegrationId(integration_id), entered["feature"], entered["ticket"], person.name
+                ctx, IntegrationId(integration_id), entered["feature"], entered["ticket"], person.name, first
             )
             return see(f"/links/{made.id}", "linked")
     except InvalidInputError as error:

@@ -102,7 +102,10 @@ def _environment() -> Environment:
         STATE_LABELS=presenting.STATE_LABELS,
         HEALTH_LABELS=presenting.HEALTH_LABELS,
         INTEGRATION_LABELS=presenting.INTEGRATION_LABELS,
+        FIRST_CHOICES=presenting.FIRST_CHOICES,
         STEP_LABELS=presenting.STEP_LABELS,
+        WAY_LABELS=presenting.WAY_LABELS,
+        WAY_SENTENCES=presenting.WAY_SENTENCES,
         DIRECTION_SENTENCES=presenting.DIRECTION_SENTENCES,
         RULE_SENTENCES=presenting.RULE_SENTENCES,
     )

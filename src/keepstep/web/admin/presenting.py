@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import nh3
 
 from keepstep.app.overview import HealthWord, IntegrationRow
-from keepstep.domain.bulk import BulkOutcome, BulkState
+from keepstep.domain.bulk import BulkOutcome, BulkState, FirstSync, Way
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.integration import IntegrationState, StepName
 from keepstep.domain.link import ATTENTION, LinkState
@@ -64,6 +64,24 @@ RULE_SENTENCES = {
     ConflictRule.TRACKER: "If both sides change it at once, the tracker wins; the other is kept in the journal.",
     ConflictRule.ASK: "If both sides change it at once, a person decides on the Link's page.",
 }
+
+WAY_LABELS = {
+    Way.MARKER: "our marker",
+    Way.ADDRESS: "address in a description",
+    Way.TITLE: "equal titles",
+    Way.CSV: "your CSV",
+}
+WAY_SENTENCES = {
+    Way.MARKER: "The ticket carries Keepstep's marker and leads to the feature, as after a lost database.",
+    Way.ADDRESS: "The ticket's address stands in the feature's description, or the other way round.",
+    Way.TITLE: "Both have the same title, and nothing else has it. Not ticked at first: look at each.",
+}
+FIRST_CHOICES = (
+    (FirstSync.KEEP, "Both keep what they have", "From the next change on they follow each other."),
+    (FirstSync.FEATURE, "Take the feature's", "The ticket is changed; what it said stays in the journal."),
+    (FirstSync.TICKET, "Take the ticket's", "The feature is changed; what it said stays in the journal."),
+    (FirstSync.ASK, "Ask me about each", "Each difference waits on its Link's page."),
+)
 
 STEP_LABELS = {
     StepName.BOARD: "Access to Productboard",

@@ -85,10 +85,10 @@ CSRF = Depends(require_csrf)
 
 
 async def read_form(request: Request) -> FormData:
-    """Plain fields only: none of our forms has a file."""
+    """Plain fields, and one file where a form has one."""
     if "form" not in request.headers.get("content-type", ""):
         return FormData()
-    return await request.form(max_files=0, max_fields=_MAX_FIELDS)
+    return await request.form(max_files=1, max_fields=_MAX_FIELDS)
 
 
 def refuse_foreign(request: Request) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from keepstep.app import bulk, selecting
 from keepstep.app.context import Context
-from keepstep.domain.bulk import BulkOutcome, BulkRun
+from keepstep.domain.bulk import BulkOutcome, BulkRun, Way
 from keepstep.domain.ids import BulkId, IntegrationId
 from keepstep.ports.bulk import BulkItemQuery
 from keepstep.web.api.access import ActorDep
@@ -15,6 +15,7 @@ from keepstep.web.api.models_bulk import (
     BulkChoice,
     BulkItemOut,
     BulkItemPage,
+    BulkLinkCreate,
     BulkPreview,
     BulkPushCreate,
     BulkRunOut,
@@ -59,6 +60,21 @@ async def push(response: Response, ctx: ContextDep, actor: ActorDep, body: BulkP
     )
     selection, title = await selecting.select(ctx, integration, asked)
     run = await bulk.propose_push(ctx, integration, selection, title, actor)
+    response.headers["Location"] = f"/api/v1/bulk/{run.id}"
+    return await run_out(ctx, run)
+
+
+@router.post(
+    "/link",
+    status_code=202,
+    operation_id="proposeBulkLink",
+    summary="Look for features and tickets that belong together",
+    responses=MOVES,
+)
+async def link(response: Response, ctx: ContextDep, actor: ActorDep, body: BulkLinkCreate) -> BulkRunOut:
+    """Pairs are proposed; nothing is linked before the run is started. Pairs by title are not chosen at first."""
+    ways = [Way(each) for each in body.ways]
+    run = await bulk.propose_link(ctx, IntegrationId(body.integration), ways, actor, csv=body.csv)
     response.headers["Location"] = f"/api/v1/bulk/{run.id}"
     return await run_out(ctx, run)
 

@@ -77,8 +77,10 @@ async def list_all(
     responses=MOVES | OUTSIDE,
 )
 async def create(response: Response, ctx: ContextDep, actor: ActorDep, body: LinkCreate) -> LinkDetail:
-    """Both keep what they have; from the next change on they are kept in step."""
-    made = await links.link_existing(ctx, IntegrationId(body.integration), body.feature, body.ticket, actor)
+    """`first` says whose values stay where the two differ; then they are kept in step."""
+    made = await links.link_existing(
+        ctx, IntegrationId(body.integration), body.feature, body.ticket, actor, body.first
+    )
     response.headers["Location"] = f"/api/v1/links/{made.id}"
     return await detail_of(ctx, made.id)
 

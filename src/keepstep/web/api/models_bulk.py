@@ -1,6 +1,7 @@
 """Bulk runs as JSON."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field as Described
@@ -25,6 +26,24 @@ class BulkPushCreate(Body):
     place: Line = Described("", description="A product or component, by name or id; what is below it counts.")
     owner: Line = Described("", description="E-mail address.")
     subfeatures: bool = False
+
+
+class PairedBy(StrEnum):
+    """How pairs are looked for."""
+
+    MARKER = "marker"
+    ADDRESS = "address"
+    TITLE = "title"
+
+
+class BulkLinkCreate(Body):
+    integration: Id
+    ways: list[PairedBy] = Described(
+        [], max_length=3, description="By our marker, by an address in a description, by equal titles."
+    )
+    csv: Annotated[str, StringConstraints(max_length=900_000)] = Described(
+        "", description="Columns `feature` and `ticket`; then nothing else is looked for."
+    )
 
 
 class BulkChoice(Body):

@@ -8,6 +8,7 @@ from pydantic import Field as Described
 from pydantic import StringConstraints
 
 from keepstep.app.overview import FieldView, Health, HealthWord, LinkView, link_health
+from keepstep.domain.bulk import FirstSync
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import LinkId
@@ -247,6 +248,7 @@ class LinkCreate(Body):
     ticket: Annotated[str, StringConstraints(min_length=1, max_length=2000)] = Described(
         description="The ticket's address, or its number.", examples=["#14"]
     )
+    first: FirstSync = Described(FirstSync.KEEP, description="Whose values stay where the two differ.")
 
 
 class Decision(Body):
