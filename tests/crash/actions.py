@@ -2,12 +2,14 @@
 
 from acceptance.emulators import PROJECT, WATCHER
 from crash.seams import inside
-from keepstep.app import removing
+from keepstep.app import bulk, bulk_preparing, removing
 from keepstep.app.connect import NewIntegration, connect
+from keepstep.domain.bulk import BulkKind, FeatureSelection, FirstSync
 from keepstep.domain.ids import StatusId
 from keepstep.domain.integration import ProjectRef
 from keepstep.domain.policy import StatusMap, SyncPolicy
 
+MAIN = "Roadmap"
 BOARD_TOKEN, TRACKER_TOKEN, VISITOR = "demo-productboard-token", "demo-gittab-token", "demo-visitor-token"
 STATUS_LABELS = ("workflow::doing", "workflow::review")
 
@@ -56,6 +58,26 @@ class Actions:
         async with service.turn:
             found = next(each for each in await service.integrations() if each.name == name)
             await removing.remove(service.ctx, found.id, "tester", clean_tickets=True)
+
+    async def bulk_push(self, name):
+        """Every feature with this word in its title."""
+        await self._bulk(
+            lambda ctx, home: bulk.propose_push(ctx, home, FeatureSelection(text=name), name, "tester")
+        )
+
+    async def bulk_link(self, csv):
+        await self._bulk(lambda ctx, home: bulk.propose_link(ctx, home, (), "tester", csv=csv))
+
+    async def _bulk(self, propose):
+        """Proposed, collected and started; what the worker's turns do from there is the service's."""
+        service = self._service
+        async with service.turn:
+            home = next(each for each in await service.integrations() if each.name == MAIN)
+            run = await propose(service.ctx, home.id)
+            await bulk_preparing.prepare_runs(service.ctx)
+            first = FirstSync.FEATURE if run.kind is BulkKind.LINK else None
+            await bulk.start(service.ctx, run.id, "tester", first)
+        await service.feed()
 
     async def _status_map(self):
         """Asked for past the points: on the page it is chosen before anything is connected."""

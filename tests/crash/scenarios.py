@@ -189,12 +189,56 @@ class Remove(Scenario):
         assert "keepstep" not in (tickets[0]["description"] or ""), tickets[0]["description"]
 
 
+class BulkPush(Scenario):
+    action = "bulk_push"
+
+    def stage(self):
+        self.titles = [f"{self.name} {each}" for each in ("one", "two")]
+        self.features = [self.site.new_feature(each) for each in self.titles]
+
+    def values(self):
+        return {"name": self.name}
+
+    def check(self):
+        if any(not self.site.tickets(each) for each in self.titles):
+            # Not started: the person does it once more, over whatever there is.
+            self.site.do(self.action, **self.values())
+        for feature, title in zip(self.features, self.titles, strict=True):
+            self.check_connected(self.site.column, feature, title)
+
+
+class BulkLink(Scenario):
+    """One pair by CSV; the feature's title is to stay."""
+
+    action = "bulk_link"
+
+    def stage(self):
+        self.feature = self.site.new_feature(self.name)
+        body = {"title": f"{self.name} before", "description": "words of the ticket"}
+        self.ticket = str(self.site.tracker.call("POST", f"{PROJECT}/issues", body)["iid"])
+        self.site.do("poll")  # and so the ticket's own notification has come and gone
+
+    def values(self):
+        return {"csv": f"{self.feature},#{self.ticket}"}
+
+    def check(self):
+        if not self.site.tickets(self.name):
+            self.site.do(self.action, **self.values())
+        made = self.check_connected(self.site.column, self.feature, self.name)
+        assert str(made["iid"]) == self.ticket, "another ticket was made"
+        assert "words of the ticket" in made["description"], made["description"]
+        described = self.site.feature(self.feature).get("description") or ""
+        assert "words of the ticket" in described, "an empty description takes the other side's"
+
+
 SCENARIOS = {
     "push": Push,
     "sync to ticket": SyncToTicket,
     "sync to feature": SyncToFeature,
     "poll": Poll,
     "unlink": Unlink,
+    "bulk push": BulkPush,
+    "bulk link": BulkLink,
     "connect": Connect,
     "delete integration": Remove,
 }

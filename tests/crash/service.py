@@ -27,7 +27,7 @@ from keepstep.adapters.postgres.signals import PostgresSignals
 from keepstep.adapters.postgres.storage import PostgresStorage
 from keepstep.adapters.vault.keys import keys_from_setting
 from keepstep.adapters.vault.postgres import PostgresVault
-from keepstep.app import polling, sweep
+from keepstep.app import bulk_feeding, bulk_preparing, polling, sweep
 from keepstep.app.connect import run_integration
 from keepstep.app.context import Context, Rules
 from keepstep.app.failures import crashed
@@ -67,6 +67,7 @@ _LEFT = {
     "timers": "SELECT count(*) FROM timers WHERE kind IN ('cell', 'look again')",
     "jobs": "SELECT count(*) FROM procrastinate_jobs",
     "unsettled links": "SELECT count(*) FROM links WHERE state NOT IN ('linked', 'dismissed')",
+    "unfinished bulk runs": "SELECT count(*) FROM bulk_runs WHERE state NOT IN ('proposed', 'done')",
     "unsettled integrations": "SELECT count(*) FROM integrations WHERE state <> 'active'",
 }
 
@@ -291,6 +292,20 @@ class Service:
         await self.work()
         await self._sweep()
         await self.work()
+        await self.feed()
+
+    async def feed(self):
+        """Turns of the bulk runs, and the jobs that they wake, until no run goes on."""
+        for _ in range(_ROUNDS):
+            async with self.turn:
+                await bulk_preparing.prepare_runs(self.ctx)
+                await bulk_feeding.feed_runs(self.ctx)
+            await self.work()
+            async with self.ctx.storage.begin() as uow:
+                if not await uow.bulk_runs.at_work():
+                    return
+            self.clock.jump(1)
+        raise AssertionError("A bulk run does not come to its end.")
 
     async def _sweep(self):
         self.clock.jump(25)
