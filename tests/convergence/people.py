@@ -200,7 +200,8 @@ def seen(side: Side, text: str) -> list[str]:
     lines = [
         line for block in kept for line in (_html_lines(block) if side is Side.FEATURE else _lines(block))
     ]
-    return [line for line in (re.sub(r"\s+", " ", each).strip() for each in lines) if line]
+    # Whether the blank between two bold words is bold, nobody sees.
+    return [line for line in (re.sub(r"\s+", " ", each).strip().replace("* *", " ") for each in lines) if line]
 
 
 def _html_lines(block):
