@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hmac
 import os
 import secrets
 import socket
@@ -20,6 +21,7 @@ from keepstep.adapters.jobs.queue import owner_of
 from keepstep.adapters.outside import OutsideWorld
 from keepstep.adapters.pages import SignedLinkPages
 from keepstep.adapters.passwords import Argon2Passwords
+from keepstep.adapters.postgres.budget import PostgresBudget, budget_pool
 from keepstep.adapters.postgres.embedded import EmbeddedDatabaseError, embedded_postgres
 from keepstep.adapters.postgres.locks import PostgresLocks
 from keepstep.adapters.postgres.people import PostgresPeople
@@ -89,6 +91,11 @@ def _page_keys(keys: Keys) -> list[bytes]:
     return [keys.by_id[keys.first], *(key for name, key in keys.by_id.items() if name != keys.first)]
 
 
+def _account_key(keys: Keys) -> bytes:
+    """What the accounts of the budgets are named with; of the one that seals, which all processes have."""
+    return hmac.digest(keys.by_id[keys.first], b"accounts of the budgets of calls", "sha256")
+
+
 async def prepare_database(dsn: str) -> None:
     """Our schema and the engine's, whoever starts first; a second start asks one question and goes on.
 
@@ -113,7 +120,10 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
         pool = await stack.enter_async_context(new_pool(dsn, "keepstep", max_size=_POOL_SIZE))
         locks, signals = PostgresLocks(dsn, owner), PostgresSignals(dsn, pool)
         outside = OutsideWorld(
-            allow_private=settings.allow_private, rich_2026_09=settings.productboard_rich_text == "2026-09"
+            allow_private=settings.allow_private,
+            budget=PostgresBudget(await stack.enter_async_context(budget_pool(dsn))),
+            account_key=_account_key(keys),
+            rich_2026_09=settings.productboard_rich_text == "2026-09",
         )
         handlers = _Handlers()
         engine = JobEngine(

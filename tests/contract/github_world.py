@@ -32,7 +32,7 @@ async def github_world(base="https://github.com", root="https://api.github.com",
     cloud = GitHubCloud(root, spec)
     outside = OutsideWorld(allow_private=False, transport=cloud)
     # GitHub's own pace would take most of the time; what it is has a test.
-    quick = replace(GITHUB, service=replace(GITHUB.service, per_second=1000))
+    quick = replace(GITHUB, service=replace(GITHUB.service, limits=()))
     outside._trackers = {**outside._trackers, "github": quick}
     yield _World(cloud, outside, base)
     await outside.aclose()

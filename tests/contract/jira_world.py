@@ -33,7 +33,7 @@ NAMES = {"1": "To Do", "3": "In Progress", "4": "Review", "5": "Done", "6": "Reo
 STEPS = {"1": ["3"], "3": ["4"], "4": ["3", "5"], "5": ["6"], "6": ["1"], "7": ["6", "3"]}
 RESOLUTIONS = [{"id": "10000", "name": "Done"}, {"id": "10001", "name": "Won't Do"}]
 COUNTER = itertools.count(1)
-QUICK = replace(JIRA, service=replace(JIRA.service, per_second=1000, write_pace=None))
+QUICK = replace(JIRA, service=replace(JIRA.service, limits=()))
 """Our own pace would take most of the time."""
 JQL = re.compile(
     r"project = (?P<project>\d+)(?: AND issuetype = (?P<type>\d+))?(?: AND status = (?P<status>\d+))?"

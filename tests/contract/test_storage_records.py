@@ -14,6 +14,7 @@ from keepstep.domain.fields import Field, Side, Snapshot
 from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, StatusId
 from keepstep.domain.integration import IntegrationState, PauseCause, Registrations, Step, StepName, StepState
 from keepstep.domain.link import (
+    LIMITS,
     Base,
     Conflict,
     Ending,
@@ -25,7 +26,7 @@ from keepstep.domain.link import (
     Trouble,
 )
 from keepstep.domain.policy import ConflictRule, DeletionRules, Direction, FieldPolicy, StatusMap, SyncPolicy
-from keepstep.ports.storage import JournalQuery, Storage, TicketTakenError
+from keepstep.ports.storage import HeldBack, JournalQuery, Storage, TicketTakenError
 
 from storage_cases import ACCOUNT, NOW, OPENED, at, integration, link, notice, ticket
 
@@ -369,3 +370,27 @@ async def test_links_that_wait_for_their_next_try_are_counted(storage: Storage):
     await _fill(storage, *links, integrations=[integration(name) for name in ("one", "two", "three")])
     async with storage.begin() as uow:
         assert await uow.links.retrying() == {"ione": 2, "itwo": 1}
+
+
+async def test_links_held_back_by_a_limit_are_counted_by_side(storage: Storage):
+    """Only while they wait for it: what is set aside, or tried again at once, is not held."""
+    board, tracker = (Trouble(LIMITS[side], "Enough for now.", NOW) for side in (Side.FEATURE, Side.TICKET))
+    links = [
+        link(1, retry_at=at(60), trouble=board),
+        link(2, LinkState.PUSHING, retry_at=at(30), trouble=board),
+        link(3, retry_at=at(5), trouble=tracker),
+        link(4, retry_at=at(5), trouble=Trouble("waiting", "No answer.", NOW)),
+        link(5, LinkState.SET_ASIDE, retry_at=at(5), trouble=board),
+        link(6, trouble=board),
+        link(7, of="two", retry_at=at(7), trouble=tracker),
+    ]
+    await _fill(storage, *links, integrations=[integration(name) for name in ("one", "two")])
+    async with storage.begin() as uow:
+        assert await uow.links.held_back() == {
+            "ione": {Side.FEATURE: HeldBack(2, at(30)), Side.TICKET: HeldBack(1, at(5))},
+            "itwo": {Side.TICKET: HeldBack(1, at(7))},
+        }
+        await uow.links.save((await uow.links.get(link(7).id)).calm())
+        await uow.commit()
+    async with storage.begin() as uow:
+        assert list(await uow.links.held_back()) == ["ione"]

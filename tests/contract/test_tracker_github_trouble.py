@@ -7,8 +7,7 @@ import pytest
 from contract.github_cloud import APP, CLASSIC, READER, STRANGER
 from contract.github_world import HOOK, PROJECT, SECRET, github_world
 from contract.tracker_contract import draft
-from keepstep.adapters.http import Call, HttpClient
-from keepstep.adapters.trackers.github.client import SERVICE, api_root
+from keepstep.adapters.trackers.github.client import api_root
 from keepstep.ports.errors import (
     AuthLostError,
     RateLimitedError,
@@ -126,20 +125,6 @@ class TestLimits:
         world.fail("GET /repositories", 403, {"message": "Resource not accessible"})
         with pytest.raises(RejectedError):
             await world.open().account.get_project(PROJECT)
-
-    def test_no_minute_has_more_than_80_writes(self):
-        burst, seconds = SERVICE.write_pace
-        assert burst + 60 * burst / seconds <= 80
-        assert SERVICE.per_second * 60 - 80 + 5 * 80 <= 900  # points: a read is one, a write five
-
-    async def test_writes_wait_where_reads_do_not(self, world):
-        client = HttpClient(
-            SERVICE, world.cloud.root, {}, secret="a-secret-token", allow_private=False, transport=world.cloud
-        )
-        assert client._write_pace.has_capacity(40)
-        await client._write_pace.acquire(40)
-        assert not client._write_pace.has_capacity(1)
-        assert Call("GET", "/user", "x").writes is False
 
 
 class TestHook:

@@ -14,7 +14,6 @@ from keepstep.domain.ticket import TicketChanges
 from keepstep.ports.errors import (
     AuthLostError,
     NotThereError,
-    RateLimitedError,
     RejectedError,
     TransientError,
 )
@@ -155,8 +154,8 @@ class TestMarks:
     async def test_a_ticket_whose_mark_failed_is_in_doubt_not_lost(self, world, tickets):
         wanted = draft()
         wanted = type(wanted)(wanted.title, wanted.description, None, wanted.marker, {}, FEATURE)
-        world.fail("Attach", status=429)
-        with pytest.raises(RateLimitedError) as caught:
+        world.fail("Attach", status=502)
+        with pytest.raises(TransientError) as caught:
             await tickets.create_ticket(world.team, wanted)
         assert caught.value.doubt
         assert len(await tickets.find_by_marker(world.team, wanted.marker)) == 1

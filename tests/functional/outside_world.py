@@ -6,6 +6,7 @@ They refuse what the real ones refuse: an unknown token, a host that does not an
 
 import argparse
 import asyncio
+import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -163,6 +164,9 @@ class OutsideTown:
     def _check(self, base_url):
         if not base_url.startswith(("https://", "http://")):
             raise InvalidInputError("base_url", "The address has to begin with https:// (or http://).")
+
+    def calling(self, _call_class, _patience=1.0):
+        return contextlib.nullcontext()
 
     def board_wire(self):
         raise AssertionError("no call from Productboard comes here")

@@ -1,22 +1,35 @@
 """The outside as it is: boards and trackers over HTTP, opened by address and credential.
 
-Connections and the pace are kept per address and token, so that every use of one token shares one budget, however often
-it is opened. At most so many are kept; the one that was not used for longest is closed when its calls are done.
+Connections are kept per address and token, and every use of one token draws on one budget of calls, however often
+and in however many processes it is opened. At most so many are kept; the one that was not used for longest is closed
+when its calls are done.
 """
 
 import asyncio
 import hashlib
+import hmac
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import httpx
 
 from keepstep.adapters.formats.productboard_html import ProductboardHtml
-from keepstep.adapters.http import TOTAL_SECONDS, HttpClient, Service, checked_base_url, checked_token
+from keepstep.adapters.http import (
+    TOTAL_SECONDS,
+    HttpClient,
+    Service,
+    calling,
+    checked_base_url,
+    checked_token,
+)
+from keepstep.adapters.memory.budget import MemoryBudget
 from keepstep.adapters.productboard import SERVICE, ProductboardWire, open_board
 from keepstep.adapters.registry import known_trackers
 from keepstep.adapters.trackers import TrackerAdapter
+from keepstep.domain.calls import CallClass
 from keepstep.domain.errors import InvalidInputError
+from keepstep.ports.budget import AccountKey, Budget
 from keepstep.ports.productboard import BoardWire, FeatureBoard
 from keepstep.ports.text import TextFormat
 from keepstep.ports.tracker import HookStep, Tracker, TrackerManifest, TrackerWire
@@ -31,11 +44,18 @@ class OutsideWorld:
         self,
         *,
         allow_private: bool,
+        budget: Budget | None = None,
+        account_key: bytes = b"",
         transport: httpx.AsyncBaseTransport | None = None,
         rich_2026_09: bool = True,
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
-        """`transport` stands in for the network in tests; `rich_2026_09` allows tables and checklists."""
+        """`transport` stands in for the network in tests; `rich_2026_09` allows tables and checklists.
+
+        Processes that share a `budget` have the same `account_key`. Without one this process has its own.
+        """
+        self._budget = budget or MemoryBudget()
+        self._account_key = account_key
         self._total_seconds = total_seconds
         self._allow_private = allow_private
         self._transport = transport
@@ -59,6 +79,9 @@ class OutsideWorld:
         return adapter.open(
             self._client(adapter.service, url, secret, adapter.headers(secret, settings)), settings
         )
+
+    def calling(self, call_class: CallClass, patience: float = 1.0) -> AbstractContextManager[None]:
+        return calling(call_class, patience)
 
     def board_wire(self) -> BoardWire:
         return self._board_wire
@@ -106,6 +129,8 @@ class OutsideWorld:
                 headers,
                 secret=secret,
                 allow_private=self._allow_private,
+                account=self._account(url, secret),
+                budget=self._budget,
                 transport=self._transport,
                 total_seconds=self._total_seconds,
             )
@@ -113,6 +138,12 @@ class OutsideWorld:
             self._trim()
         self._clients.move_to_end(key)
         return client
+
+    def _account(self, url: str, secret: str) -> AccountKey:
+        """Keyed: the database, where budgets stand, must not serve to try tokens out."""
+        return AccountKey(
+            hmac.new(self._account_key, f"{url}\n{secret}".encode(), hashlib.sha256).hexdigest()
+        )
 
     def _trim(self) -> None:
         while len(self._clients) > _KEPT:

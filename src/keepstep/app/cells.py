@@ -20,9 +20,7 @@ def cell_of(ctx: Context, link: Link) -> Cell:
         return INITIAL
     page = ctx.pages.address(link.id)
     if link.ticket is None or link.ticket_status is None:
-        failed = link.state is LinkState.SET_ASIDE or (
-            link.trouble is not None and link.trouble.code == "auth"
-        )
+        failed = link.state is LinkState.SET_ASIDE or _stands_still(link)
         return error_cell(link.trouble.message, page) if failed and link.trouble else PROGRESS
     if link.state is LinkState.SET_ASIDE and link.trouble:
         return error_cell(link.trouble.message, page)
@@ -66,7 +64,12 @@ async def show_cell(ctx: Context, integration: Integration, link: Link) -> Link:
 
 def is_settled(link: Link) -> bool:
     """The Link has an outcome that a waiting click can be answered with."""
-    return link.state is not LinkState.PUSHING or (link.trouble is not None and link.trouble.code == "auth")
+    return link.state is not LinkState.PUSHING or _stands_still(link)
+
+
+def _stands_still(link: Link) -> bool:
+    """A person who waits for this push is told why: a token is refused, or calls are used up for a while."""
+    return link.held_long or (link.trouble is not None and link.trouble.code == "auth")
 
 
 async def look_at_cell(work: Work) -> None:

@@ -14,7 +14,7 @@ from keepstep.domain.errors import MissingError, StaleRevisionError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.domain.integration import Integration, IntegrationState, PauseCause
-from keepstep.domain.link import Link, LinkState, Trouble
+from keepstep.domain.link import LIMITS, Link, LinkState, Trouble
 from keepstep.ports.errors import (
     AuthLostError,
     NotThereError,
@@ -27,6 +27,7 @@ from keepstep.ports.errors import (
 from keepstep.ports.storage import UnitOfWork
 
 _CURE_RETRY = "It is tried again by itself; you can also try again now."
+_CURE_HELD = "It goes on by itself then; nothing is lost."
 _CURE_PERSON = "Mend the cause, then choose Try again."
 
 
@@ -39,7 +40,7 @@ async def bear(work: Work, error: OutsideError) -> None:
         case AuthLostError():
             await _credential_lost(work, error)
         case RateLimitedError():
-            await _try_later(work, error, error.retry_after, attempts=work.link.attempts)
+            await _hold_back(work, error)
         case RejectedError() if work.link.state is LinkState.PUSHING:
             await give_up_push(work, "rejected", str(error), _CURE_PERSON)
         case StaleError():
@@ -50,17 +51,47 @@ async def bear(work: Work, error: OutsideError) -> None:
             await _fail(work, error, weight=1)
 
 
+async def _hold_back(work: Work, error: RateLimitedError) -> None:
+    """An account takes no more calls: no fault of this Link, so it uses up none of its attempts and tells no journal.
+
+    What arrives meanwhile finds its time to try again, and makes no call before.
+    """
+    if _is_push_over(work):
+        await give_up_push(work, "gave up", str(error), _CURE_PERSON)
+        return
+    code = next((code for code in LIMITS.values() if code == f"{error.side} limit"), "waiting")
+    work.change(
+        retry_at=_in_time(work, error.retry_after), trouble=Trouble(code, str(error), work.now, _CURE_HELD)
+    )
+    await work.save()
+
+
 async def _fail(work: Work, error: OutsideError, *, weight: int) -> None:
     """A Link that is being unlinked is never set aside: it would come back to life. It is tried for ever."""
     rules, attempts = work.ctx.rules, work.link.attempts + weight
-    if work.link.state is LinkState.PUSHING:
-        if work.now - (work.link.pushed_at or work.link.created_at) >= rules.push_limit:
-            await give_up_push(work, "gave up", str(error), _CURE_PERSON)
-            return
-    elif attempts >= rules.attempts and work.link.state is not LinkState.UNLINKING:
+    if _is_push_over(work):
+        await give_up_push(work, "gave up", str(error), _CURE_PERSON)
+        return
+    if attempts >= rules.attempts and work.link.state not in (LinkState.PUSHING, LinkState.UNLINKING):
         await _set_aside(work, error)
         return
     await _try_later(work, error, backoff(work.ctx, attempts), attempts=attempts)
+
+
+def _push_ends_at(link: Link, ctx: Context) -> datetime:
+    return (link.pushed_at or link.created_at) + ctx.rules.push_limit
+
+
+def _is_push_over(work: Work) -> bool:
+    return work.link.state is LinkState.PUSHING and work.now >= _push_ends_at(work.link, work.ctx)
+
+
+def _in_time(work: Work, wait: timedelta) -> datetime:
+    """When to try again; a push not after its end, so that it can be given up then."""
+    if work.link.state is not LinkState.PUSHING:
+        return work.now + wait
+    end = max(_push_ends_at(work.link, work.ctx), work.now + timedelta(milliseconds=200))
+    return min(work.now + wait, end)
 
 
 def backoff(ctx: Context, attempts: int) -> timedelta:
@@ -70,12 +101,8 @@ def backoff(ctx: Context, attempts: int) -> timedelta:
 
 
 async def _try_later(work: Work, error: OutsideError, wait: timedelta, *, attempts: int) -> None:
-    retry_at = work.now + wait
-    if work.link.state is LinkState.PUSHING:
-        limit = (work.link.pushed_at or work.link.created_at) + work.ctx.rules.push_limit
-        retry_at = min(retry_at, max(limit, work.now + timedelta(milliseconds=200)))
     trouble = Trouble("waiting", str(error), work.now, _CURE_RETRY)
-    work.change(attempts=attempts, retry_at=retry_at, trouble=trouble)
+    work.change(attempts=attempts, retry_at=_in_time(work, wait), trouble=trouble)
     work.tell(Act.FAILED, str(error))
     async with work.ctx.storage.begin() as uow:
         work.link = await uow.links.save(work.link)

@@ -12,7 +12,7 @@ from keepstep.app.cells import look_at_cell
 from keepstep.app.context import Context
 from keepstep.app.failures import bear
 from keepstep.app.opening import open_sides
-from keepstep.app.work import Work, by_person
+from keepstep.app.work import Work, by_person, call_class
 from keepstep.domain.errors import MissingError, StaleRevisionError
 from keepstep.domain.events import Notice, NoticeKind
 from keepstep.domain.ids import LinkId
@@ -63,8 +63,9 @@ async def _take_and_do(ctx: Context, held: Held, link_id: LinkId) -> None:
         await uow.commit()
     work = Work(ctx, held, integration, link, rows)
     try:
-        work.sides = await open_sides(ctx, integration)
-        await (look_at_cell(work) if cell_only else _do(work))
+        with ctx.outside.calling(call_class(rows)):
+            work.sides = await open_sides(ctx, integration)
+            await (look_at_cell(work) if cell_only else _do(work))
     except OutsideError as error:
         await bear(work, error)
 

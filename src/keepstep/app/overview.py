@@ -11,7 +11,7 @@ from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.domain.integration import Integration, IntegrationState
 from keepstep.domain.link import ATTENTION, Link, LinkState
-from keepstep.ports.storage import JournalQuery, LinkQuery, UnitOfWork
+from keepstep.ports.storage import HeldBack, JournalQuery, LinkQuery, UnitOfWork
 from keepstep.ports.tracker import Channel, TrackerManifest
 
 _DAY_HOURS = 24
@@ -47,6 +47,26 @@ class LinkCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitReached:
+    """One side takes no more calls of our token for now."""
+
+    side: Side
+    name: str
+    """Productboard, or the tracker's kind."""
+    waiting: int
+    """Links that wait for it."""
+    until: datetime | None
+    """None: it is over, and those that waited are under way."""
+
+    @property
+    def sentence(self) -> str:
+        links = _links(self.waiting, "waits", "wait")
+        if self.until is None:
+            return f"{links} for their turn: {self.name} allows only so many calls."
+        return f"Paused until {self.until:%H:%M} UTC by {self.name}'s limit of calls, {links}."
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationRow:
     """One integration in a list."""
 
@@ -63,6 +83,7 @@ class IntegrationRow:
     """A person makes the tracker's webhook."""
     activity: Sequence[int]
     """Journal entries per hour over the last 24 hours, oldest first."""
+    limits: Sequence["LimitReached"] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +185,9 @@ def _conflict_health(link: Link) -> Health:
     return Health(HealthWord.ATTENTION, f"Both sides changed the {names}.", "Choose below which one stays.")
 
 
-def integration_health(integration: Integration, counts: LinkCounts) -> Health:
+def integration_health(
+    integration: Integration, counts: LinkCounts, limits: Sequence[LimitReached] = ()
+) -> Health:
     match integration.state:
         case IntegrationState.PAUSED:
             cause = integration.pause
@@ -185,10 +208,17 @@ def integration_health(integration: Integration, counts: LinkCounts) -> Health:
             return Health(HealthWord.WORKING, "Being removed.")
     if integration.failure:
         return Health(HealthWord.BROKEN, integration.failure, "It is tried again by itself.")
-    return _health_of_links(counts)
+    return _health_of_links(counts, limits)
 
 
-def _health_of_links(counts: LinkCounts) -> Health:
+def _health_of_links(counts: LinkCounts, limits: Sequence[LimitReached]) -> Health:
+    if limits:
+        needy = _links(counts.attention, "needs attention", "need attention")
+        return Health(
+            HealthWord.ATTENTION if counts.attention else HealthWord.WORKING,
+            " ".join([*([f"{needy}."] if counts.attention else []), *(each.sentence for each in limits)]),
+            "It goes on by itself, clicks first, and nothing is lost.",
+        )
     waiting = _links(counts.retrying, "waits for its next try", "wait for their next try")
     if counts.attention:
         needy = _links(counts.attention, "needs attention", "need attention")
@@ -241,26 +271,42 @@ async def _rows(
 ) -> Sequence[IntegrationRow]:
     counts, retrying = await uow.links.counts(), await uow.links.retrying()
     notices, changes = await uow.inbox.last_received(), await uow.journal.last_change()
-    hour = ctx.clock.now().replace(minute=0, second=0, microsecond=0)
+    now, held = ctx.clock.now(), await uow.links.held_back()
+    hour = now.replace(minute=0, second=0, microsecond=0)
     activity = await uow.journal.activity(hour - timedelta(hours=_DAY_HOURS - 1), _DAY_HOURS)
     rows = []
     for each in integrations:
         by_state = counts.get(each.id, {})
         totals = replace(count_links(by_state), retrying=retrying.get(each.id, 0))
+        tracker_name = ctx.outside.manifest(each.tracker.kind).name
+        limits = _limits(held.get(each.id, {}), tracker_name, now)
         rows.append(
             IntegrationRow(
                 integration=each,
-                tracker_name=ctx.outside.manifest(each.tracker.kind).name,
-                health=integration_health(each, totals),
+                tracker_name=tracker_name,
+                health=integration_health(each, totals, limits),
                 counts=totals,
                 by_state=by_state,
                 last_notice=notices.get(each.id, {}),
                 last_change=changes.get(each.id, {}),
                 hook_by_hand=_is_hook_by_hand(each, ctx.outside.manifest(each.tracker.kind)),
                 activity=activity.get(each.id, (0,) * _DAY_HOURS),
+                limits=limits,
             )
         )
     return rows
+
+
+def _limits(held: Mapping[Side, HeldBack], tracker_name: str, now: datetime) -> Sequence[LimitReached]:
+    return [
+        LimitReached(
+            side,
+            "Productboard" if side is Side.FEATURE else tracker_name,
+            each.links,
+            each.until if each.until > now else None,
+        )
+        for side, each in sorted(held.items())
+    ]
 
 
 def _is_hook_by_hand(integration: Integration, manifest: TrackerManifest) -> bool:

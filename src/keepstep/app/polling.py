@@ -18,6 +18,7 @@ from keepstep.app.moves import projects_of
 from keepstep.app.opening import open_board, open_tracker
 from keepstep.app.receive import wake_all
 from keepstep.app.silence import note_unannounced
+from keepstep.domain.calls import CallClass
 from keepstep.domain.column import INITIAL, CellState
 from keepstep.domain.events import Notice, NoticeKind, Source, Timer, TimerKind
 from keepstep.domain.feature import PUSHABLE_TYPES
@@ -37,6 +38,8 @@ from keepstep.ports.locks import BusyError
 from keepstep.ports.storage import LinkQuery, UnitOfWork
 
 _PAGE = 100
+_PATIENCE_SECONDS = 15.0
+"""A poll begins anew when a call is refused its turn, and holds no worker's slot: it can wait longer than a job."""
 _POLLS = {Side.FEATURE: TimerKind.POLL_FEATURES, Side.TICKET: TimerKind.POLL_TICKETS}
 
 
@@ -258,11 +261,10 @@ def _project(ref: TicketRef) -> str:
 
 async def run_due_poll(ctx: Context, timer: Timer) -> None:
     """What the sweep runs for a poll's timer; its successor was scheduled when the timer was taken."""
-    if timer.kind is TimerKind.LOOK_AFTER:
-        await look_after(ctx, timer.integration_id)
-        return
-    side = Side.FEATURE if timer.kind is TimerKind.POLL_FEATURES else Side.TICKET
-    try:
-        await poll(ctx, timer.integration_id, side)
-    except OutsideError:
-        return  # the mark did not move: the next poll covers the same time
+    with ctx.outside.calling(CallClass.SWEEP, patience=_PATIENCE_SECONDS):
+        if timer.kind is TimerKind.LOOK_AFTER:
+            await look_after(ctx, timer.integration_id)
+            return
+        side = Side.FEATURE if timer.kind is TimerKind.POLL_FEATURES else Side.TICKET
+        with contextlib.suppress(OutsideError):  # the mark did not move: the next poll covers the same time
+            await poll(ctx, timer.integration_id, side)

@@ -10,6 +10,7 @@ from keepstep.app.context import Context
 from keepstep.app.failures import backoff
 from keepstep.app.opening import description_rule, open_board, open_tracker
 from keepstep.app.tracker_hooks import remove_hook
+from keepstep.domain.calls import CallClass
 from keepstep.domain.errors import ForbiddenMoveError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.ids import IntegrationId
@@ -22,6 +23,8 @@ from keepstep.ports.storage import LinkQuery
 from keepstep.ports.tracker import Tracker
 
 _PAGE = 50
+_PATIENCE_SECONDS = 30.0
+"""It would begin anew with its first ticket; it is one job, and nobody waits for it."""
 
 
 async def remove(ctx: Context, integration_id: IntegrationId, actor: str, *, clean_tickets: bool) -> None:
@@ -105,10 +108,11 @@ class _Removal:
     async def _links(self) -> str:
         cleaned = offset = 0
         tracker = await open_tracker(self.ctx, self.integration)
-        while links := await self._page_of_links(offset):
-            for link in links:
-                cleaned += await self._clean(tracker, link)
-            offset += len(links)
+        with self.ctx.outside.calling(CallClass.BULK, patience=_PATIENCE_SECONDS):
+            while links := await self._page_of_links(offset):
+                for link in links:
+                    cleaned += await self._clean(tracker, link)
+                offset += len(links)
         return f"Took the link back out of {cleaned} tickets; the tickets stay."
 
     async def _page_of_links(self, offset: int) -> Sequence[Link]:

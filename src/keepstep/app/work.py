@@ -6,6 +6,7 @@ from datetime import datetime
 
 from keepstep.app.context import Context
 from keepstep.app.opening import Sides, description_rule
+from keepstep.domain.calls import CallClass
 from keepstep.domain.errors import StaleRevisionError
 from keepstep.domain.events import Act, Entry, Notice, NoticeKind, Source
 from keepstep.domain.fields import Field, Side
@@ -134,6 +135,21 @@ class Work:
 
 
 PERSONAL = frozenset({Source.CLICK, Source.PERSON})
+
+
+_CLASSES = {
+    Source.CLICK: CallClass.CLICK,
+    Source.PERSON: CallClass.CLICK,
+    Source.WEBHOOK: CallClass.NOTIFICATION,
+    Source.TIMER: CallClass.NOTIFICATION,
+    Source.POLL: CallClass.SWEEP,
+}
+"""For whom a Link's job makes its calls, by who said that there is something to do."""
+
+
+def call_class(rows: Sequence[Notice]) -> CallClass:
+    """Of the most urgent row; a job that finds none goes on with what an earlier one began."""
+    return min((_CLASSES[row.source] for row in rows), default=CallClass.NOTIFICATION)
 
 
 def by_person(rows: Sequence[Notice]) -> bool:

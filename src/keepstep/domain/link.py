@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keepstep.domain.column import Cell
@@ -24,6 +24,9 @@ class LinkState(StrEnum):
 
 
 IN_STEP = frozenset({LinkState.LINKED})
+LIMITS = {Side.FEATURE: "board limit", Side.TICKET: "tracker limit"}
+"""Codes of the troubles of a Link that waits because one of its accounts takes no more calls for now."""
+_LONG = timedelta(seconds=30)
 ATTENTION = frozenset({LinkState.IN_CONFLICT, LinkState.REFUSED, LinkState.LOST_SIGHT, LinkState.SET_ASIDE})
 
 
@@ -194,6 +197,20 @@ class Link:
     def is_open(self) -> bool:
         """Owns the feature's cell: at most one such Link per integration and feature."""
         return self.state is not LinkState.UNLINKING
+
+    @property
+    def held_by(self) -> Side | None:
+        """Whose limit of calls it waits for."""
+        if self.trouble is None or self.retry_at is None:
+            return None
+        return next((side for side, code in LIMITS.items() if code == self.trouble.code), None)
+
+    @property
+    def held_long(self) -> bool:
+        """So long that a person who waits for it is told, rather than shown that it is under way."""
+        if self.held_by is None or self.trouble is None or self.retry_at is None:
+            return False
+        return self.retry_at - self.trouble.at >= _LONG
 
     @property
     def settled_state(self) -> LinkState:

@@ -23,11 +23,17 @@ class TransientError(OutsideError):
 
 
 class RateLimitedError(OutsideError):
-    """Too many requests; retry at the time told."""
+    """Too many requests; retry at the time told.
 
-    def __init__(self, message: str = "", *, retry_after: timedelta, status: int | None = 429) -> None:
+    `side` says whose limit it is ("board", "tracker"); `status` is None for a call that was not made.
+    """
+
+    def __init__(
+        self, message: str = "", *, retry_after: timedelta, side: str = "", status: int | None = 429
+    ) -> None:
         super().__init__(message, status=status)
         self.retry_after = retry_after
+        self.side = side
 
 
 class AuthLostError(OutsideError):

@@ -45,6 +45,15 @@ class LinkQuery:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Links that wait because one side takes no more calls for now."""
+
+    links: int
+    until: datetime
+    """When the first of them is tried again."""
+
+
 class Links(Protocol):
     async def add_or_find(self, link: Link) -> tuple[Link, bool]:
         """Insert it, or return the open Link (not *unlinking*) of its integration and feature, and whether it is new.
@@ -84,6 +93,9 @@ class Links(Protocol):
 
     async def retrying(self) -> Mapping[IntegrationId, int]:
         """How many Links failed last time and wait for their next try; those set aside wait for a person instead."""
+
+    async def held_back(self) -> Mapping[IntegrationId, Mapping[Side, HeldBack]]:
+        """Those of `retrying` that wait for a side's limit of calls (`Link.held_by`)."""
 
     async def due(self, now: datetime, limit: int) -> Sequence[LinkId]:
         """Links of active integrations whose retry_at has passed and that are not set aside, longest due first."""

@@ -8,8 +8,10 @@ from types import MappingProxyType
 import httpx
 
 from keepstep.adapters.http import HttpClient, checked_base_url, checked_token
+from keepstep.adapters.memory.budget import MemoryBudget
 from keepstep.adapters.trackers import SettingValues, TrackerAdapter
 from keepstep.domain.ticket import TicketRef
+from keepstep.ports.budget import AccountKey
 from keepstep.ports.errors import OutsideError
 from keepstep.ports.tracker import Tracker
 
@@ -90,6 +92,7 @@ class TrackerWorld(ABC):
     def __init__(self) -> None:
         self.transport = FaultyTransport(self.make_transport())
         self._clients: list[HttpClient] = []
+        self._budget = MemoryBudget()
 
     def make_transport(self) -> httpx.AsyncBaseTransport:
         """What stands in for the network; by default the network."""
@@ -105,6 +108,8 @@ class TrackerWorld(ABC):
             self.adapter.headers(secret, values),
             secret=secret,
             allow_private=True,
+            account=AccountKey(secret),
+            budget=self._budget,
             transport=self.transport,
             total_seconds=_QUICK_SECONDS,
         )

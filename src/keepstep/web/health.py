@@ -83,9 +83,21 @@ def _of_each(rows: Sequence[IntegrationRow], waiting: Sequence[int], now: dateti
     ):
         yield from _family(family, text)
         yield from (_labelled(family, name, row.by_state.get(state, 0)) for name, row in named)
+    yield from _of_limits(named, now)
     yield from _family("integration_notices_unhandled", "Stored notifications that no sync has handled yet.")
     for name, number in zip(names, waiting, strict=True):
         yield _labelled("integration_notices_unhandled", name, number)
+
+
+def _of_limits(named: Sequence[tuple[str, IntegrationRow]], now: datetime) -> Iterable[str]:
+    reached = [(f'{name},side="{each.side}"', each) for name, row in named for each in row.limits]
+    yield from _family("integration_links_held_back", "Links that wait: a side takes no more calls for now.")
+    for labels, each in reached:
+        yield _labelled("integration_links_held_back", labels, each.waiting)
+    yield from _family("integration_calls_paused_seconds", "Until that side is called again.")
+    for labels, each in reached:
+        left = (each.until - now).total_seconds() if each.until else 0.0
+        yield _labelled("integration_calls_paused_seconds", labels, left)
 
 
 def _of_system(facts: SystemFacts, waiting: int) -> Iterable[str]:

@@ -23,7 +23,9 @@ from keepstep.adapters.http import (
 from keepstep.adapters.http import client as client_module
 from keepstep.adapters.http.address import refusal
 from keepstep.adapters.http.failures import wait_told
+from keepstep.adapters.memory.budget import MemoryBudget
 from keepstep.domain.errors import InvalidInputError
+from keepstep.ports.budget import AccountKey
 from keepstep.ports.errors import (
     AuthLostError,
     NotThereError,
@@ -42,21 +44,37 @@ def _problem(_status, body):
     return Problem(text=body.get("message", "") if isinstance(body, dict) else "")
 
 
-SERVICE = Service(name="Trackly", side="tracker", per_second=1000, read_problem=_problem)
+SERVICE = Service(name="Trackly", side="tracker", limits=(), read_problem=_problem)
+ACCOUNT = AccountKey("account")
 READ = Call("GET", "/things/1", "the thing 1")
 WRITE = Call("PUT", "/things/1", "the thing 1", body={"a": 1})
 SEARCH = Call("POST", "/search", "the things", body={}, reads=True)
 
 
-def client(handler, service=SERVICE, **more):
+def client(handler, service=SERVICE, *, budget=None, **more):
     return HttpClient(
         service,
         "https://trackly.example/api",
         {"Authorization": f"Bearer {TOKEN}"},
         secret=TOKEN,
         allow_private=False,
+        account=ACCOUNT,
+        budget=budget or MemoryBudget(),
         transport=httpx.MockTransport(handler),
         **more,
+    )
+
+
+def _bare(url, *, allow_private):
+    """Over the real network."""
+    return HttpClient(
+        SERVICE,
+        url,
+        {},
+        secret=TOKEN,
+        allow_private=allow_private,
+        account=ACCOUNT,
+        budget=MemoryBudget(),
     )
 
 
@@ -257,27 +275,6 @@ async def test_the_token_never_shows_even_where_the_vendor_repeats_it(status):
     assert not any(TOKEN in each for each in shown)
 
 
-async def test_pace_holds_the_rate_from_the_first_second_on():
-    service = Service("Trackly", "tracker", per_second=50, read_problem=_problem)
-    times = []
-
-    def handler(_request):
-        times.append(time.perf_counter())
-        return httpx.Response(200, content=b"{}")
-
-    paced = HttpClient(
-        service,
-        "https://trackly.example",
-        {},
-        secret=TOKEN,
-        allow_private=False,
-        transport=httpx.MockTransport(handler),
-    )
-    await asyncio.gather(*(paced.send(READ) for _ in range(30)))
-    assert len(times) == 30
-    assert times[-1] - times[0] >= 0.35  # 10 at once, then 50 a second
-
-
 async def test_only_so_many_calls_run_at_once():
     running, most = 0, 0
 
@@ -389,12 +386,12 @@ class Loopback:
 async def test_where_a_name_really_leads_is_checked_before_anything_is_sent():
     async with Loopback() as server:
         url = f"http://localhost:{server.port}"  # entered as a name that passed, and leads elsewhere by now
-        sender = HttpClient(SERVICE, url, {}, secret=TOKEN, allow_private=True)
+        sender = _bare(url, allow_private=True)
         assert (await sender.send(READ)).data == {}
         await sender.aclose()
         assert (await server.received.get()).startswith(b"GET /things/1")
 
-        guarded = HttpClient(SERVICE, url, {}, secret=TOKEN, allow_private=False)
+        guarded = _bare(url, allow_private=False)
         with pytest.raises(RejectedError, match="not called") as caught:
             await guarded.send(READ)
         assert caught.value.field == "base_url"
@@ -405,7 +402,7 @@ async def test_where_a_name_really_leads_is_checked_before_anything_is_sent():
 async def test_nobody_listening_is_transient_and_without_doubt():
     async with Loopback() as server:
         port = server.port
-    sender = HttpClient(SERVICE, f"http://127.0.0.1:{port}", {}, secret=TOKEN, allow_private=True)
+    sender = _bare(f"http://127.0.0.1:{port}", allow_private=True)
     with pytest.raises(TransientError, match=r"cannot be reached at .*nothing answers there") as caught:
         await sender.send(WRITE)
     assert not caught.value.doubt

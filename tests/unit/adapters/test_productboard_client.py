@@ -7,8 +7,10 @@ import httpx
 import pytest
 
 from keepstep.adapters.http import HttpClient
+from keepstep.adapters.memory.budget import MemoryBudget
 from keepstep.adapters.productboard import SERVICE, open_board
 from keepstep.domain.column import Cell, CellState
+from keepstep.ports.budget import AccountKey
 from keepstep.ports.errors import AuthLostError, RejectedError, UnexpectedReplyError
 from keepstep.ports.productboard import Callback, FeatureChanges
 
@@ -38,6 +40,8 @@ def board(answers):
         {"Authorization": f"Bearer {TOKEN}"},
         secret=TOKEN,
         allow_private=False,
+        account=AccountKey("account"),
+        budget=MemoryBudget(),
         transport=httpx.MockTransport(script),
     )
     return open_board(http), script

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
-from aiolimiter import AsyncLimiter
 from pydantic import BaseModel, ValidationError
 
 from keepstep.adapters.http.address import GuardedTransport
@@ -21,17 +20,15 @@ from keepstep.adapters.http.failures import (
     unreadable_answer,
 )
 from keepstep.adapters.http.service import Call, Service
-from keepstep.ports.errors import NotThereError, OutsideError
+from keepstep.adapters.http.turnstile import AT_ONCE, Turnstile
+from keepstep.ports.budget import AccountKey, Budget
+from keepstep.ports.errors import NotThereError, OutsideError, RateLimitedError
 
 _CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
-_AT_ONCE = 8
 _SHORTEST_SECRET = 8
 _LARGEST_ANSWER = 64 * 1024 * 1024
 """A page of a hundred tickets with long descriptions is a few megabytes; this is for a server gone mad."""
-_PACE_SECONDS = 0.2
-"""The bucket holds a fifth of a second's requests. One that held a whole second's would let twice the rate through
-in the first second: the burst, and what leaks meanwhile."""
 _KEEPALIVE_SECONDS = 4.0
 """Shorter than the 5 s after which common servers close an idle connection, so that we seldom write into one that is
 being closed, which would put a write in doubt."""
@@ -82,7 +79,7 @@ def segment(value: str) -> str:
 
 
 class HttpClient:
-    """Sends calls to one service with one token, several at once, paced.
+    """Sends calls to one service with one token, several at once, each when it is its turn.
 
     Guarantees: no call takes longer than its time limit, redirects are not followed, the answer's size is bounded, and
     neither errors nor `repr` contain the token. Raises the errors of `keepstep.ports.errors` only.
@@ -96,6 +93,8 @@ class HttpClient:
         *,
         secret: str,
         allow_private: bool,
+        account: AccountKey,
+        budget: Budget,
         transport: httpx.AsyncBaseTransport | None = None,
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
@@ -107,9 +106,7 @@ class HttpClient:
         self._allow_private = allow_private
         self._transport = transport
         self._total_seconds = total_seconds
-        self._pace = AsyncLimiter(max(1.0, service.per_second * _PACE_SECONDS), _PACE_SECONDS)
-        self._write_pace = AsyncLimiter(*service.write_pace) if service.write_pace else None
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._turnstile = Turnstile(service, account, budget)
         self._open: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
@@ -131,12 +128,13 @@ class HttpClient:
 
     async def send(self, call: Call) -> Reply:
         """The answer to `call`, if it is 2xx and readable."""
-        if self._write_pace is not None and call.writes:
-            await self._write_pace.acquire()  # before the slots: reads need not wait for writes
-        async with self._slots:
-            await self._pace.acquire()
+        async with self._turnstile.passing(call):
             try:
                 return await self._answer(call)
+            except RateLimitedError as error:
+                await self._turnstile.close(error.retry_after)
+                self._strike_out(error)
+                raise
             except OutsideError as error:
                 self._strike_out(error)
                 raise
@@ -192,8 +190,8 @@ class HttpClient:
     def _client(self) -> httpx.AsyncClient:
         if self._open is None:
             limits = httpx.Limits(
-                max_connections=_AT_ONCE,
-                max_keepalive_connections=_AT_ONCE,
+                max_connections=AT_ONCE,
+                max_keepalive_connections=AT_ONCE,
                 keepalive_expiry=_KEEPALIVE_SECONDS,
             )
             transport = self._transport or GuardedTransport(allow_private=self._allow_private, limits=limits)
@@ -216,13 +214,8 @@ class HttpClient:
 
     async def retire(self) -> None:
         """Closes the connections when the calls under way are done; a later call would open new ones."""
-        for _ in range(_AT_ONCE):
-            await self._slots.acquire()
-        try:
+        async with self._turnstile.alone():
             await self.aclose()
-        finally:
-            for _ in range(_AT_ONCE):
-                self._slots.release()
 
     async def aclose(self) -> None:
         client, self._open = self._open, None

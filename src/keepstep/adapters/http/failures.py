@@ -25,6 +25,7 @@ from keepstep.ports.errors import (
 _SHORTEST_WAIT = timedelta(seconds=1)
 _LONGEST_WAIT = timedelta(hours=1)
 _USUAL_WAIT = timedelta(seconds=5)
+_SAID_AS_TIME = timedelta(seconds=90)
 _LONGEST_QUOTE = 300
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NAME_UNKNOWN = (
@@ -52,8 +53,9 @@ def error_from_status(
     if status == 429 or problem.limited:
         wait = wait_told(headers, service.read_wait(headers))
         return RateLimitedError(
-            f"{name} has had enough requests for now ({status}); Keepstep goes on in {wait.total_seconds():.0f} s.",
+            f"{name} has had enough requests for now ({status}); Keepstep goes on {_when(wait)}.",
             retry_after=wait,
+            side=service.side,
         )
     if status == 408 or status >= 500:
         return TransientError(
@@ -71,6 +73,24 @@ def error_from_status(
     if status in (400, 402, 413, 422, 423):
         return _rejected(service, call, status, problem)
     return _unforeseen(service, call, status, headers)
+
+
+def sent_away(service: Service, wait: timedelta, *, closed: bool) -> RateLimitedError:
+    """For a call that was not made: the account told us to wait, or we keep to what it allows."""
+    reason = "has had enough requests for now" if closed else "takes no more calls of this token for now"
+    return RateLimitedError(
+        f"{service.name} {reason}; Keepstep goes on {_when(wait)}.",
+        retry_after=wait,
+        side=service.side,
+        status=None,
+    )
+
+
+def _when(wait: timedelta) -> str:
+    """A time where it is further away than somebody watches a clock for."""
+    if wait < _SAID_AS_TIME:
+        return f"in {max(1.0, wait.total_seconds()):.0f} s"
+    return f"at {datetime.now(UTC) + wait:%H:%M} UTC"
 
 
 def _not_there(service: Service, call: Call, status: int, body: bytes) -> OutsideError:

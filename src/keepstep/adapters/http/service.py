@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from keepstep.domain.calls import CallKind, Limit
+
 Params = Sequence[tuple[str, str]]
 
 
@@ -41,16 +43,14 @@ class Service:
     name: str
     side: str
     """"board" or "tracker": whose credential is lost when it is refused."""
-    per_second: float
-    """Requests per second and token that we allow ourselves."""
+    limits: Sequence[Limit]
+    """What we allow ourselves with one token: the vendor's limits, less a little for whatever else uses it."""
     read_problem: Callable[[int, Any], Problem]
     """From status and body (parsed JSON, or the text) to a Problem; never raises."""
     read_status: Callable[[int, Any], int] = _as_sent
     """What the answer means, where a vendor says so in the body: GraphQL sends errors with 200. Never raises."""
     read_wait: Callable[[Mapping[str, str]], timedelta | None] = _not_told
     """How long to wait once limited, from headers of the vendor's own. `Retry-After` comes first; never raises."""
-    write_pace: tuple[float, float] | None = None
-    """So many writes at once, and as many again spread over so many seconds, where writes have a limit of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +77,10 @@ class Call:
     @property
     def writes(self) -> bool:
         return self.method not in ("GET", "HEAD") and not self.reads
+
+    @property
+    def kind(self) -> CallKind:
+        """A POST makes something new; other writes change what is there."""
+        if not self.writes:
+            return CallKind.READ
+        return CallKind.CREATE if self.method == "POST" else CallKind.WRITE

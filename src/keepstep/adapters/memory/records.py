@@ -8,10 +8,11 @@ from datetime import datetime
 
 from keepstep.adapters.memory.state import State, Transaction
 from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, MissingError, StaleRevisionError
+from keepstep.domain.fields import Side
 from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, TicketId
 from keepstep.domain.integration import Integration, IntegrationState
 from keepstep.domain.link import Link, LinkState
-from keepstep.ports.storage import LinkQuery, TicketTakenError
+from keepstep.ports.storage import HeldBack, LinkQuery, TicketTakenError
 
 
 class MemoryIntegrations:
@@ -159,6 +160,16 @@ class MemoryLinks:
             for link in links
             if link.retry_at is not None and link.state is not LinkState.SET_ASIDE
         )
+
+    async def held_back(self) -> Mapping[IntegrationId, Mapping[Side, HeldBack]]:
+        times: dict[tuple[IntegrationId, Side], list[datetime]] = {}
+        for link in self._transaction.state.links.values():
+            if link.held_by and link.retry_at and link.state is not LinkState.SET_ASIDE:
+                times.setdefault((link.integration_id, link.held_by), []).append(link.retry_at)
+        held: dict[IntegrationId, dict[Side, HeldBack]] = {}
+        for (integration, side), moments in times.items():
+            held.setdefault(integration, {})[side] = HeldBack(len(moments), min(moments))
+        return held
 
     async def due(self, now: datetime, limit: int) -> Sequence[LinkId]:
         state = self._transaction.state

@@ -70,6 +70,7 @@ class LinkColumns(TypedDict):
     account: str
     ticket_id: str | None
     retry_at: datetime | None
+    held_by: str | None
     created_at: datetime
     touched_at: datetime
     title_sort: str
@@ -90,6 +91,7 @@ def link_columns(link: Link) -> LinkColumns:
         account=plain(link.account),
         ticket_id=plain(ticket.id) if ticket else None,
         retry_at=link.retry_at,
+        held_by=link.held_by,
         created_at=link.created_at,
         touched_at=link.synced_at or link.created_at,
         title_sort=plain(link.feature_title.casefold()),

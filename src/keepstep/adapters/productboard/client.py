@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from keepstep.adapters.http import Call, HttpClient, Problem, Reply, Service
+from keepstep.domain.calls import Limit
 
 _FIELDS = {"name": "title", "description": "description", "status": "status"}
 _PROBE_CURE = (
@@ -44,8 +45,13 @@ def _field_of(source: dict[str, Any]) -> str:
     return ""
 
 
-SERVICE = Service(name="Productboard", side="board", per_second=40, read_problem=read_problem)
-"""50 requests a second and token are allowed; the rest is for whatever else uses the token."""
+SERVICE = Service(
+    name="Productboard",
+    side="board",
+    limits=(Limit("second", calls=48, seconds=1, burst=8),),
+    read_problem=read_problem,
+)
+"""50 requests a second and token are allowed."""
 
 
 class BoardClient:

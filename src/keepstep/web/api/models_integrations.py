@@ -54,6 +54,15 @@ class CountsOut(Answer):
     by_state: Mapping[LinkState, int]
 
 
+class LimitOut(Answer):
+    """One side takes no more calls of its token for now; what waits goes on by itself."""
+
+    side: Side
+    name: str
+    until: Utc | None = Described(description="null: it is over, and what waited is under way.")
+    waiting: int = Described(description="Links that wait for it.")
+
+
 class IntegrationSummary(Answer):
     id: str
     name: str
@@ -64,6 +73,9 @@ class IntegrationSummary(Answer):
     project: ProjectOut
     button: str
     links: CountsOut
+    limits: Sequence[LimitOut] = Described(
+        description="Limits of calls that Links wait for; empty when none is reached."
+    )
     last_notice: Mapping[Side, Utc] = Described(description="When each side last told us something.")
     last_change: Mapping[Side, Utc] = Described(description="When we last wrote to each side.")
     created_at: Utc
@@ -96,6 +108,10 @@ def _facts(row: IntegrationRow) -> dict[str, Any]:
             attention=counts.attention,
             by_state=dict(row.by_state),
         ),
+        "limits": [
+            LimitOut(side=each.side, name=each.name, until=each.until, waiting=each.waiting)
+            for each in row.limits
+        ],
         "last_notice": dict(row.last_notice),
         "last_change": dict(row.last_change),
         "created_at": integration.created_at,

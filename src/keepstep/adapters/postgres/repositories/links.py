@@ -8,24 +8,25 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 
-from keepstep.adapters.postgres.documents import like_pattern, link_columns, link_from, plain
+from keepstep.adapters.postgres.documents import in_utc, like_pattern, link_columns, link_from, plain
 from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, MissingError, StaleRevisionError
+from keepstep.domain.fields import Side
 from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, TicketId
 from keepstep.domain.link import Link, LinkState
-from keepstep.ports.storage import LinkQuery, TicketTakenError
+from keepstep.ports.storage import HeldBack, LinkQuery, TicketTakenError
 
 _ADD = """
 WITH home AS (SELECT id FROM integrations WHERE id = %(integration_id)s FOR KEY SHARE)
-INSERT INTO links (id, integration_id, feature_id, state, account, ticket_id, retry_at, created_at, touched_at,
-                   title_sort, ticket_sort, search_text, revision, doc)
-SELECT %(id)s, home.id, %(feature_id)s, %(state)s, %(account)s, %(ticket_id)s, %(retry_at)s, %(created_at)s,
-       %(touched_at)s, %(title_sort)s, %(ticket_sort)s, %(search_text)s, %(revision)s, %(doc)s
+INSERT INTO links (id, integration_id, feature_id, state, account, ticket_id, retry_at, held_by, created_at,
+                   touched_at, title_sort, ticket_sort, search_text, revision, doc)
+SELECT %(id)s, home.id, %(feature_id)s, %(state)s, %(account)s, %(ticket_id)s, %(retry_at)s, %(held_by)s,
+       %(created_at)s, %(touched_at)s, %(title_sort)s, %(ticket_sort)s, %(search_text)s, %(revision)s, %(doc)s
 FROM home
 ON CONFLICT (integration_id, feature_id) WHERE state <> 'unlinking' DO NOTHING
 """
 _UPDATE = """
 UPDATE links SET feature_id = %(feature_id)s, state = %(state)s, account = %(account)s, ticket_id = %(ticket_id)s,
-       retry_at = %(retry_at)s, touched_at = %(touched_at)s, title_sort = %(title_sort)s,
+       retry_at = %(retry_at)s, held_by = %(held_by)s, touched_at = %(touched_at)s, title_sort = %(title_sort)s,
        ticket_sort = %(ticket_sort)s, search_text = %(search_text)s, revision = %(revision)s, doc = %(doc)s
 WHERE id = %(id)s AND revision = %(revision)s - 1
 """
@@ -191,6 +192,17 @@ class PostgresLinks:
             "GROUP BY integration_id"
         )
         return {IntegrationId(integration): number for integration, number in await cursor.fetchall()}
+
+    async def held_back(self) -> Mapping[IntegrationId, Mapping[Side, HeldBack]]:
+        cursor = await self._connection.execute(
+            "SELECT integration_id, held_by, count(*), min(retry_at) FROM links "
+            "WHERE retry_at IS NOT NULL AND state <> 'set aside' AND held_by IS NOT NULL "
+            "GROUP BY integration_id, held_by"
+        )
+        held: dict[IntegrationId, dict[Side, HeldBack]] = {}
+        for integration, side, number, until in await cursor.fetchall():
+            held.setdefault(IntegrationId(integration), {})[Side(side)] = HeldBack(number, in_utc(until))
+        return held
 
     async def due(self, now: datetime, limit: int) -> Sequence[LinkId]:
         cursor = await self._connection.execute(_DUE, (now, limit))

@@ -14,6 +14,7 @@ from keepstep.adapters.trackers.gitlab.secrets import hook_token
 from keepstep.adapters.trackers.gitlab.settings import NEW_TICKET_LABELS, STATUS_LABELS, StatusRules
 from keepstep.adapters.trackers.gitlab.tickets import GitLabTickets
 from keepstep.adapters.trackers.gitlab.webhooks import GitLabWire
+from keepstep.domain.calls import CREATES, Limit
 from keepstep.ports.tracker import Capabilities, Channel, RateLimit, Scope, Tracker, TrackerManifest
 
 _TEXT = Markdown()
@@ -101,9 +102,14 @@ GITLAB = _adapter(
         delete_events=False,
         limits=(RateLimit(2000, 60),),
     ),
-    service("GitLab", per_second=20),
+    service(
+        "GitLab",
+        Limit("minute", calls=1900, seconds=60, burst=300),
+        Limit("creations", calls=180, seconds=60, burst=40, costs=CREATES),
+    ),
 )
-"""GitLab.com allows about 2,000 requests a minute and user."""
+"""GitLab.com allows about 2,000 requests a minute and user. How many new issues and notes is a setting of each server;
+one that allows fewer answers with the time to wait."""
 
 GITTAB = _adapter(
     _manifest(
@@ -115,5 +121,9 @@ GITTAB = _adapter(
         delete_events=True,
         limits=(),
     ),
-    service("GitTab", per_second=200),
+    service(
+        "GitTab",
+        Limit("second", calls=240, seconds=1, burst=40),
+        Limit("minute", calls=6000, seconds=60, burst=1500),
+    ),
 )

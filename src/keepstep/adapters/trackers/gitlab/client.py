@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from keepstep.adapters.http import Call, HttpClient, Problem, Reply, Service, segment
+from keepstep.domain.calls import Limit
 
 PER_PAGE = 100
 _API = "/api/v4"
@@ -53,8 +54,8 @@ def _validation(message: dict[str, Any]) -> Problem:
     return Problem("; ".join(told), field, cure=_LOCAL_CURE if field == "public_url" else "")
 
 
-def service(name: str, per_second: float) -> Service:
-    return Service(name=name, side="tracker", per_second=per_second, read_problem=read_problem)
+def service(name: str, *limits: Limit) -> Service:
+    return Service(name=name, side="tracker", limits=limits, read_problem=read_problem)
 
 
 def api_root(base_url: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from keepstep.adapters.http import Call, HttpClient, Problem, Reply, Service, segment
 from keepstep.adapters.trackers.jira.wire import MyselfWire, ServerWire
+from keepstep.domain.calls import Limit
 
 API = "/rest/api/3"
 PER_PAGE = 100
@@ -43,10 +44,9 @@ def read_wait(headers: Mapping[str, str]) -> timedelta | None:
 SERVICE = Service(
     name="Jira",
     side="tracker",
-    per_second=10,
+    limits=(Limit("second", calls=12, seconds=1, burst=2),),
     read_problem=read_problem,
     read_wait=read_wait,
-    write_pace=(20, 2),
 )
 """Bursts are limited by site, page and method without a number told, and writes to one issue besides."""
 

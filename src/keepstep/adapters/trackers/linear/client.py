@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from keepstep.adapters.http import Call, HttpClient, Reply, Service
 from keepstep.adapters.trackers.linear.failures import read_problem, read_status, read_wait
+from keepstep.domain.calls import Limit
 
 _PATH = "/graphql"
 _APP = "https://linear.app"
@@ -17,7 +18,10 @@ WRITES = 'the right "Write"'
 SERVICE = Service(
     name="Linear",
     side="tracker",
-    per_second=20,
+    limits=(
+        Limit("second", calls=24, seconds=1, burst=4),
+        Limit("hour", calls=4800, seconds=3600, burst=2400),
+    ),
     read_problem=read_problem,
     read_status=read_status,
     read_wait=read_wait,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from keepstep.adapters.http import Call, HttpClient, Problem, Reply, Service
+from keepstep.domain.calls import Limit
 
 PER_PAGE = 100
 _FIELDS = {"Subject": "title", "Description": "description", "Status": "status", "Tracker": "tracker"}
@@ -23,7 +24,12 @@ def read_problem(_status: int, body: Any) -> Problem:
     return Problem("; ".join(told), _FIELDS.get(first, ""), cure=cure)
 
 
-SERVICE = Service(name="Redmine", side="tracker", per_second=10, read_problem=read_problem)
+SERVICE = Service(
+    name="Redmine",
+    side="tracker",
+    limits=(Limit("second", calls=12, seconds=1, burst=2),),
+    read_problem=read_problem,
+)
 """Redmine sets no limits; it answers one request after the other, so we are gentle."""
 
 

@@ -7,7 +7,7 @@ many items at once (`outcome`, `reason`, `chosen`) stands in columns only and ov
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 _BULK = """
 CREATE TABLE bulk_runs (
