@@ -123,6 +123,7 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
             allow_private=settings.allow_private,
             budget=PostgresBudget(await stack.enter_async_context(budget_pool(dsn))),
             account_key=_account_key(keys),
+            call_share=settings.call_share / 100,
             rich_2026_09=settings.productboard_rich_text == "2026-09",
         )
         handlers = _Handlers()

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     fight_within: timedelta = Field(timedelta(minutes=10), gt=timedelta())
     alert_urls: str = Field("", repr=False)
     """Where alerts go: addresses of Apprise, separated by blanks. They may contain passwords."""
+    call_share: int = Field(100, ge=10, le=100)
+    """Percent of what each token may call that Keepstep uses; the rest is for other programs with the same token."""
     concurrency: int = Field(16, ge=1, le=64)
     dead_after: float = Field(30.0, ge=7)
     """Seconds without a sign of life after which a worker's jobs are taken over."""

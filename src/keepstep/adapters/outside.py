@@ -11,6 +11,7 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import httpx
 
@@ -46,6 +47,7 @@ class OutsideWorld:
         allow_private: bool,
         budget: Budget | None = None,
         account_key: bytes = b"",
+        call_share: float = 1.0,
         transport: httpx.AsyncBaseTransport | None = None,
         rich_2026_09: bool = True,
         total_seconds: float = TOTAL_SECONDS,
@@ -53,7 +55,9 @@ class OutsideWorld:
         """`transport` stands in for the network in tests; `rich_2026_09` allows tables and checklists.
 
         Processes that share a `budget` have the same `account_key`. Without one this process has its own.
+        `call_share` is how much of each account's limits may be used.
         """
+        self._call_share = call_share
         self._budget = budget or MemoryBudget()
         self._account_key = account_key
         self._total_seconds = total_seconds
@@ -123,8 +127,9 @@ class OutsideWorld:
         key = hashlib.sha256("\n".join(parts).encode()).digest()
         client = self._clients.get(key)
         if client is None:
+            limits = [each.part(self._call_share) for each in service.limits]
             client = HttpClient(
-                service,
+                replace(service, limits=limits),
                 url,
                 headers,
                 secret=secret,

@@ -5,7 +5,7 @@ so the rest of it is always there for the more urgent: a flood of sweeps costs a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 
@@ -30,6 +30,8 @@ _SHARES = {CallClass.CLICK: 1.0, CallClass.NOTIFICATION: 0.75, CallClass.SWEEP: 
 """How far each class may fill a bucket."""
 _SHARE_OF_BEGUN = 0.125
 """So much further goes work whose first call was made: what was read shall not be thrown away for want of a write."""
+
+_LEAST_DRAIN = 1.1
 
 ANY_CALL: Mapping[CallKind, float] = dict.fromkeys(CallKind, 1.0)
 WRITES: Mapping[CallKind, float] = {CallKind.WRITE: 1.0, CallKind.CREATE: 1.0}
@@ -56,6 +58,11 @@ class Limit:
     def interval(self) -> float:
         """Seconds in which one call drains away. What is full at the start and drains meanwhile makes `calls`."""
         return self.seconds / (self.calls - self.burst)
+
+    def part(self, share: float) -> "Limit":
+        """So much of it, between 0 and 1; one call of the dearest kind fits into its burst in any case."""
+        burst = max(self.burst * share, *self.costs.values())
+        return replace(self, calls=max(self.calls * share, burst * _LEAST_DRAIN), burst=burst)
 
     def cost(self, kind: CallKind) -> float:
         return self.costs.get(kind, 0.0)

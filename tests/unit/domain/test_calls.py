@@ -126,3 +126,18 @@ def test_github_is_asked_for_less_than_900_points_a_minute():
     limits = known_trackers()["github"].service.limits
     assert _most(limits, {CallKind.READ}, 60) <= 900
     assert _most(limits, {CallKind.WRITE}, 60) <= 80
+
+
+@pytest.mark.parametrize("adapter", known_trackers().values(), ids=lambda each: each.manifest.kind)
+@given(share=st.floats(0.1, 1))
+def test_a_share_of_a_limit_is_no_more_than_that(adapter, share: float):
+    """But for a call or two, where the limit is so small that hardly one fits in."""
+    for limit in adapter.service.limits:
+        part = limit.part(share)
+        assert part.calls <= max(limit.calls * share, 1.1 * max(limit.costs.values())) + 1e-9
+        assert part.burst >= max(limit.costs.values())
+        assert all(
+            part.room(each, part.cost(kind), begun=True) <= part.burst
+            for each in CallClass
+            for kind in CallKind
+        )

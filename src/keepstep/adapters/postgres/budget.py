@@ -18,7 +18,7 @@ INSERT INTO call_budgets AS budget (account, closed_until)
 VALUES (%(account)s, extract(epoch FROM clock_timestamp()) + %(wait)s)
 ON CONFLICT (account) DO UPDATE SET closed_until = greatest(budget.closed_until, excluded.closed_until)
 """
-_POOL_SIZE = 4
+_POOL_SIZE = 2
 
 
 def budget_pool(dsn: str) -> AsyncConnectionPool[AsyncConnection[Any]]:

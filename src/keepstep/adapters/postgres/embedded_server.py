@@ -23,7 +23,7 @@ _SETTINGS = {
     "port": "5432",
     "listen_addresses": "",
     "shared_buffers": "16MB",
-    "max_connections": "60",
+    "max_connections": "120",
     "max_worker_processes": "2",
     "max_parallel_workers": "0",
     "autovacuum_max_workers": "1",
