@@ -26,6 +26,7 @@ from keepstep.adapters.postgres.embedded import EmbeddedDatabaseError, embedded_
 from keepstep.adapters.postgres.locks import PostgresLocks
 from keepstep.adapters.postgres.people import PostgresPeople
 from keepstep.adapters.postgres.pool import connection_settings, new_pool
+from keepstep.adapters.postgres.repositories.links import TENANT_OF_LINK
 from keepstep.adapters.postgres.schema import is_current, migrate
 from keepstep.adapters.postgres.signals import PostgresSignals
 from keepstep.adapters.postgres.storage import PostgresStorage
@@ -134,6 +135,7 @@ async def open_runtime(settings: Settings, dsn: str) -> AsyncIterator[Runtime]:
             run_integration=handlers.run_integration,
             on_crash=handlers.crashed,
             on_dead_worker=locks.release_owner,
+            tenants=TENANT_OF_LINK,
             settings=_engine_settings(settings),
         )
         await engine.apply_schema()

@@ -58,7 +58,7 @@ async def _nothing(_key: str) -> None:
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     bench = Bench()
     if request.param == "inline":
-        bench.jobs = InlineJobs()
+        bench.jobs = InlineJobs(lambda link: link[0])
         yield bench
         return
     dsn = request.getfixturevalue("postgres_dsn")
@@ -69,6 +69,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         run_integration=bench.run_integration,
         on_crash=bench.on_crash,
         on_dead_worker=_nothing,
+        tenants="SELECT left(%(name)s::text, 1)",
         settings=EngineSettings(concurrency=1, click_concurrency=1, stop_s=2),
     )
     await engine.apply_schema()
@@ -133,6 +134,47 @@ async def test_a_persons_wake_makes_the_waiting_job_overtake(bench: Bench):
     await bench.settle()
     assert f"link:{links[-1]}" in bench.ran[:2]  # the engine has two slots here, and either may be first
     assert sorted(bench.ran) == [f"link:{link}" for link in links]
+
+
+def _links(tenant: str, count: int) -> list[LinkId]:
+    return [LinkId(f"{tenant}{number:031x}") for number in range(count)]
+
+
+async def test_a_flood_of_one_tenant_does_not_stand_before_anothers_job(bench: Bench):
+    flood, (seldom, later) = _links("a", 20), _links("b", 2)
+    for link in flood:
+        await bench.jobs.wake_link(link)
+    await bench.jobs.wake_link(seldom)
+
+    async def wake_the_later(key: str) -> None:
+        if key == f"link:{flood[9]}":
+            await bench.jobs.wake_link(later)
+
+    bench.work = wake_the_later
+    await bench.settle()
+    assert bench.ran.index(f"link:{seldom}") <= 2
+    assert bench.ran.index(f"link:{later}") - bench.ran.index(f"link:{flood[9]}") <= 3
+    of_the_flood = [key for key in bench.ran if key.startswith("link:a")]
+    assert of_the_flood == [f"link:{link}" for link in flood], "In the order in which they came."
+
+
+async def test_two_floods_take_turns(bench: Bench):
+    """The second came when the first had waited for long: it does not go before all of it."""
+    first, second = _links("a", 12), _links("b", 6)
+    for link in first[:6]:
+        await bench.jobs.wake_link(link)
+
+    async def wake_the_second(key: str) -> None:
+        if key == f"link:{first[2]}":
+            for one, other in zip(second, first[6:], strict=True):
+                await bench.jobs.wake_link(one)
+                await bench.jobs.wake_link(other)
+
+    bench.work = wake_the_second
+    await bench.settle()
+    tenants = [key.removeprefix("link:")[0] for key in bench.ran[4:12]]
+    assert 3 <= tenants.count("a") <= 5
+    assert len(bench.ran) == 18
 
 
 async def test_a_crash_is_reported_and_ends_the_job_alone(bench: Bench):

@@ -1,7 +1,8 @@
 """Waking the job of a Link or of an Integration, always *after* the commit that gives it work.
 
 A wake says only "there is something to do"; what to do stands in the inbox. Per key at most one job waits and
-one runs. A lost wake (a crash between commit and wake) is found by the sweep.
+one runs. Machines' jobs of several integrations take turns, however many of one of them wait. A lost wake (a crash
+between commit and wake) is found by the sweep.
 """
 
 from collections.abc import Collection

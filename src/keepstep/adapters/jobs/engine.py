@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, LiteralString, NoReturn
 
 import procrastinate
 import psycopg
@@ -22,6 +22,7 @@ from keepstep.adapters.jobs import schema
 from keepstep.adapters.jobs.queue import (
     CLICKS,
     LINKS,
+    NO_TENANTS,
     TASK,
     DeadLetter,
     EngineStats,
@@ -74,8 +75,10 @@ class JobEngine:
         run_integration: Callable[[IntegrationId], Awaitable[None]],
         on_crash: Callable[[str, BaseException], Awaitable[None]],
         on_dead_worker: Callable[[str], Awaitable[None]],
+        tenants: LiteralString = NO_TENANTS,
         settings: EngineSettings | None = None,
     ) -> None:
+        """`tenants` is a query for the tenant of the Link `%(name)s`: the jobs of several take turns."""
         self._dsn = dsn
         self._owner = owner
         self._run_link = run_link
@@ -83,7 +86,7 @@ class JobEngine:
         self._on_crash = on_crash
         self._settings = settings or EngineSettings()
         self._pool = _pool(dsn, owner)
-        self._table = JobTable(self._pool)
+        self._table = JobTable(self._pool, tenants)
         self._running: set[int] = set()
         self._rescue = Rescue(
             self._table,
@@ -162,7 +165,7 @@ class JobEngine:
             await asyncio.sleep(self._settings.rescue_every_s)
             await self._rescue.once()
 
-    async def _run(self, context: JobContext, key: str) -> None:
+    async def _run(self, context: JobContext, key: str, tenant: str = "") -> None:  # noqa: ARG002 - the queue's
         """Ends well in procrastinate's eyes, always: its failed jobs would pile up without their error's text."""
         job_id = context.job.id or 0
         self._running.add(job_id)

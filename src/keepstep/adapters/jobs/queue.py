@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from keepstep.ports.errors import TransientError
@@ -24,18 +23,27 @@ CLICKS = "clicks"
 _PERSON_PRIORITY = 10
 _OWNER_PREFIX = "keepstep-jobs-"
 
+NO_TENANTS: LiteralString = "SELECT ''"
+# A machine's job stands one behind the last of its tenant, and not before whoever is first now: tenants take turns, a
+# flood of one stands in line behind itself, and one who comes seldom is next (start-time fair queueing).
 _INSERT: LiteralString = """
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args)
-VALUES (%(queue)s, %(task)s, %(priority)s, %(key)s, %(key)s, %(args)s)
+SELECT %(queue)s::text, %(task)s,
+       CASE WHEN %(priority)s::integer > 0 OR %(queue)s::text <> 'links' THEN %(priority)s::integer ELSE least(
+           coalesce((SELECT priority - 1 FROM procrastinate_jobs
+                     WHERE status = 'todo' AND queue_name = 'links' AND args ->> 'tenant' = owner.tenant
+                     ORDER BY priority LIMIT 1), 0),
+           coalesce((SELECT priority FROM procrastinate_jobs
+                     WHERE status = 'todo' AND priority <= 0
+                     ORDER BY priority DESC, id LIMIT 1), 0)) END,
+       %(key)s::text, %(key)s::text, jsonb_build_object('key', %(key)s::text, 'tenant', owner.tenant)
+FROM (SELECT coalesce(({tenants}), '') AS tenant) owner
 ON CONFLICT (queueing_lock) WHERE status = 'todo'
 """
 # A machine's wake must not touch the waiting row: a worker skips rows that somebody has locked.
-_WAKE = _INSERT + "DO NOTHING"
-_WAKE_URGENTLY = (
-    _INSERT
-    + """DO UPDATE SET queue_name = EXCLUDED.queue_name, priority = EXCLUDED.priority
+_WAKE: LiteralString = "DO NOTHING"
+_WAKE_URGENTLY: LiteralString = """DO UPDATE SET queue_name = EXCLUDED.queue_name, priority = EXCLUDED.priority
 WHERE procrastinate_jobs.priority < EXCLUDED.priority"""
-)
 _WITH_A_JOB: LiteralString = """
 SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(%(keys)s)
 UNION
@@ -92,8 +100,10 @@ class DeadLetter:
 class JobTable:
     """Every method raises TransientError when the database does not answer."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, tenants: LiteralString = NO_TENANTS) -> None:
+        """`tenants` gives the tenant of the Link `%(name)s`, as text, or no row."""
         self._pool = pool
+        self._insert: LiteralString = _INSERT.replace("{tenants}", tenants)
 
     async def wake(self, key: str, *, queue: str = LINKS, urgent: bool = False) -> None:
         values = {
@@ -101,9 +111,9 @@ class JobTable:
             "task": TASK,
             "priority": _PERSON_PRIORITY if urgent else 0,
             "key": key,
-            "args": Jsonb({"key": key}),
+            "name": key.partition(":")[2],
         }
-        await self.run(_WAKE_URGENTLY if urgent else _WAKE, values)
+        await self.run(self._insert + (_WAKE_URGENTLY if urgent else _WAKE), values)
 
     async def with_a_job(self, keys: Collection[str]) -> set[str]:
         return {row[0] for row in await self.run(_WITH_A_JOB, {"keys": list(keys)})}

@@ -51,6 +51,10 @@ END $$;
 CREATE OR REPLACE TRIGGER pair_job_ended AFTER DELETE ON procrastinate_jobs
 FOR EACH ROW WHEN (OLD.status = 'doing') EXECUTE FUNCTION pair_job_ended();
 
+-- A new job looks for the last one of its tenant (queue.py).
+CREATE INDEX IF NOT EXISTS pair_jobs_tenant ON procrastinate_jobs ((args ->> 'tenant'), priority)
+WHERE status = 'todo' AND queue_name = 'links';
+
 -- The engine's connections carry the process's name, so each worker row says whose it is.
 ALTER TABLE procrastinate_workers
     ADD COLUMN IF NOT EXISTS owner text NOT NULL DEFAULT current_setting('application_name');

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
@@ -38,6 +38,8 @@ _OWNER = """
 SELECT doc::text FROM links
 WHERE account = %(account)s AND ticket_id = %(ticket_id)s AND state <> 'unlinking' AND id <> %(id)s
 """
+TENANT_OF_LINK: LiteralString = "SELECT integration_id FROM links WHERE id = %(name)s::text"
+"""For the queue of jobs, in which integrations take turns."""
 _DUE = """
 SELECT links.id FROM links JOIN integrations ON integrations.id = links.integration_id
 WHERE links.retry_at <= %s AND links.retry_at IS NOT NULL AND links.state <> 'set aside'
