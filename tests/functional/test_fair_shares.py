@@ -8,6 +8,7 @@ import re
 import time
 from dataclasses import dataclass, field
 
+import httpx
 import pytest
 from api_caller import Caller
 
@@ -18,7 +19,7 @@ from keepstep.domain.fields import Side
 from keepstep.domain.integration import Integration, ProjectRef
 from keepstep.domain.link import LinkState
 
-from world import BOARD, BOARD_TOKEN, TRACKER, World
+from world import BOARD, BOARD_TOKEN, SERVICE, TRACKER, World
 
 OTHER_BOARD, OTHER_TRACKER = "the-other-tenants-productboard", "the-other-tenants-gittab"
 FLOOD = 160
@@ -202,8 +203,21 @@ async def test_page_api_and_metrics_say_until_when_and_how_many_wait(linked: Ten
     left = re.search(r'keepstep_integration_calls_paused_seconds\{[^}]*side="feature"\} ([\d.]+)', metrics)
     assert left
     assert 500 < float(left[1]) <= 600
+    page = await _page(world, f"/integrations/{linked.flooded.id}")
+    assert re.search(sentence, page.replace("&#39;", "'"))
+    assert page.count("Waiting") == 4
     other = (await overview.view_integration(world.ctx, linked.other.id)).row
     assert not other.limits
+
+
+async def _page(world: World, path: str) -> str:
+    made = await world.people.create_admin("grace")
+    form = {"name": "grace", "password": made.password}
+    async with httpx.AsyncClient(transport=world.network, base_url=SERVICE, follow_redirects=True) as client:
+        await client.post("/login", data=form)
+        answer = await client.get(path)
+    assert answer.status_code == 200
+    return answer.text
 
 
 async def test_what_arrives_while_it_waits_makes_no_call_and_keeps_its_time(linked: Tenants):
