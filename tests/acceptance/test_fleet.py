@@ -20,9 +20,12 @@ from keepstep.adapters.postgres.migrations import HEAD
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
 WEBS, WORKERS = 2, 3
-LINKS = 40
-SHARE, ALLOWED = "50", 25
-"""Percent, and what that is of the 50 requests a second and token at Productboard."""
+LINKS = 30
+SHARE = "25"
+WINDOW_SECONDS, ALLOWED = 3, 32
+"""A quarter of what we allow ourselves at Productboard: 8 calls at once, and 40 in each second."""
+_LATE = 6
+"""Calls that a busy machine may bring into the window: they were let through before it began, and sent in it."""
 _SETTLES_SECONDS = 0.4
 """What was under way when an account was closed, on a busy machine."""
 
@@ -118,11 +121,11 @@ def _calls(emulator: Emulator, since: float = 0.0) -> list[dict[str, Any]]:
     return sorted(entries, key=lambda each: each["started_at"])
 
 
-def _most_in_a_second(times: list[float]) -> int:
+def _most_in_a_window(times: list[float]) -> int:
     most, window = 0, deque[float]()
     for at in times:
         window.append(at)
-        while window[0] <= at - 1:
+        while window[0] <= at - WINDOW_SECONDS:
             window.popleft()
         most = max(most, len(window))
     return most
@@ -144,8 +147,8 @@ def test_all_processes_together_keep_to_the_limit(fleet: Fleet):
     until(lambda: fleet.titles(features) == dict.fromkeys(features, "Turn 2"), 60)
     site.wait_until_quiet(60)
     calls = _calls(site.board, began)
-    assert len(calls) > 4 * ALLOWED, "Enough that it takes some seconds."
-    assert _most_in_a_second([each["started_at"] for each in calls]) <= ALLOWED
+    assert len(calls) > 2 * ALLOWED, "Enough that it takes longer."
+    assert _most_in_a_window([each["started_at"] for each in calls]) <= ALLOWED + _LATE
     assert not [each for each in calls if each["status"] == 429]
 
 
