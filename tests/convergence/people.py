@@ -201,7 +201,9 @@ def seen(side: Side, text: str) -> list[str]:
         line for block in kept for line in (_html_lines(block) if side is Side.FEATURE else _lines(block))
     ]
     # Whether the blank between two bold words is bold, nobody sees.
-    return [line for line in (re.sub(r"\s+", " ", each).strip().replace("* *", " ") for each in lines) if line]
+    return [
+        line for line in (re.sub(r"\s+", " ", each).strip().replace("* *", " ") for each in lines) if line
+    ]
 
 
 def _html_lines(block):

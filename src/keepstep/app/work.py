@@ -143,6 +143,7 @@ _CLASSES = {
     Source.WEBHOOK: CallClass.NOTIFICATION,
     Source.TIMER: CallClass.NOTIFICATION,
     Source.POLL: CallClass.SWEEP,
+    Source.BULK: CallClass.BULK,
 }
 """For whom a Link's job makes its calls, by who said that there is something to do."""
 
