@@ -307,7 +307,7 @@ class TwinOutside:
     def open_tracker(self, kind, base_url, token, settings):
         return self._tracker
 
-    def calling(self, _call_class, _patience=1.0):
+    def calling(self, call_class, patience=1.0):
         return contextlib.nullcontext()
 
     def board_text(self):

@@ -165,7 +165,7 @@ class OutsideTown:
         if not base_url.startswith(("https://", "http://")):
             raise InvalidInputError("base_url", "The address has to begin with https:// (or http://).")
 
-    def calling(self, _call_class, _patience=1.0):
+    def calling(self, call_class, patience=1.0):
         return contextlib.nullcontext()
 
     def board_wire(self):
