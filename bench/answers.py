@@ -25,13 +25,25 @@ _Make = Callable[[int], str]
 
 async def clicks(stage: Stage, column: Column, count: int) -> list[Figure]:
     """Pushes of fresh features, one after the other, each waited for by the person who clicked."""
+    taken = await click_times(stage, column, count)
+    return [times("click on Push, answered with the ticket", [taken], _SHARES)]
+
+
+async def click_times(stage: Stage, column: Column, count: int) -> list[float]:
+    """Milliseconds of each. Raises BenchError for an answer that is not the ticket."""
     taken: list[float] = []
     for feature in [column.features.pop() for _ in range(count)]:
         state, milliseconds = await stage.board.click(column.plugin, feature)
         if state != "connected":
             raise BenchError(f"A push was answered with {state} instead of connected.")
         taken.append(milliseconds)
-    return [times("click on Push, answered with the ticket", [taken], _SHARES)]
+    return taken
+
+
+async def calm_webhooks(stage: Stage, column: Column, seconds: float) -> list[float]:
+    """Milliseconds of each: Productboard's, for linked features, ten a second."""
+    run = await _run(stage, _board_maker(stage, column, linked=True), _CALM, seconds)
+    return run.outcome.milliseconds
 
 
 async def webhooks(stage: Stage, column: Column, *, repeats: int, seconds: float) -> list[Figure]:

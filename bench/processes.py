@@ -139,13 +139,13 @@ class Database:
     """The embedded server of one data folder, as seen from outside."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._folder = data_dir / "postgres"
+        self.folder = data_dir / "postgres"
 
     @property
     def home(self) -> Path:
         """As root the cluster lies elsewhere, and a marker says where."""
-        marker = self._folder / "postgres-home"
-        return Path(marker.read_text().strip()) if marker.exists() else self._folder
+        marker = self.folder / "postgres-home"
+        return Path(marker.read_text().strip()) if marker.exists() else self.folder
 
     @property
     def pid_file(self) -> Path:
@@ -161,5 +161,5 @@ class Database:
 
     def remove(self) -> None:
         """What lies outside the data folder; the rest goes with it."""
-        if self.home != self._folder:
+        if self.home != self.folder:
             shutil.rmtree(self.home, ignore_errors=True)

@@ -21,13 +21,16 @@ class Service:
         self._port = port
         self.address = f"http://127.0.0.1:{port}"
         self.database = Database(folder / "data")
-        self._environment = clean_environment(
-            KEEPSTEP_DATA_DIR=str(folder / "data"),
-            KEEPSTEP_PORT=str(port),
-            KEEPSTEP_PUBLIC_URL=self.address,
-            KEEPSTEP_LOG_FORMAT="json",
+        self.settings = {
+            "data_dir": str(folder / "data"),
+            "port": str(port),
+            "public_url": self.address,
+            "log_format": "json",
             # Polls would be counted as calls of whatever is being measured.
-            KEEPSTEP_POLL_EVERY=_NEVER,
+            "poll_every": _NEVER,
+        }
+        self._environment = clean_environment(
+            **{f"KEEPSTEP_{name.upper()}": value for name, value in self.settings.items()}
         )
         # Where the person who runs this forbids bytecode, every start would compile the whole source.
         self._environment.pop("PYTHONDONTWRITEBYTECODE", None)

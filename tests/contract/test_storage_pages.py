@@ -103,6 +103,28 @@ async def test_a_page_is_a_part_and_the_number_is_of_all(filled: Storage):
         assert await uow.links.page(LinkQuery(offset=5)) == ([], 5)
 
 
+@pytest.mark.parametrize("sort", ["synced", "title", "ticket", "state", "created"])
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_pages_from_either_end_make_up_the_whole_list(filled: Storage, sort: str, limit: int):
+    whole = await _numbers(filled, LinkQuery(sort=sort))
+    async with filled.begin() as uow:
+        pages = [
+            (await uow.links.page(LinkQuery(sort=sort, offset=offset, limit=limit)))[0]
+            for offset in range(0, 5, limit)
+        ]
+    assert [int(each.id, 16) for page in pages for each in page] == whole
+
+
+async def test_a_walk_meets_every_link_of_an_integration_once(filled: Storage):
+    async with filled.begin() as uow:
+        walk, last = [], None
+        while found := await uow.links.list_after(_ONE.id, last, 2):
+            walk += [int(each.id, 16) for each in found]
+            last = found[-1]
+        assert sorted(walk) == [1, 2, 3, 5]
+        assert await uow.links.list_after(_TWO.id, None, 9) == [_LINKS[3]]
+
+
 def _entry(hours: float, act: Act = Act.WROTE, *, of: str = "one", **more) -> Entry:
     return Entry(NOW + timedelta(hours=hours), act, integration(of).id, **more)
 
@@ -174,9 +196,25 @@ async def test_an_entry_comes_back_whole(journalled: Storage):
 
 async def test_activity_counts_entries_by_the_hour(journalled: Storage):
     async with journalled.begin() as uow:
-        assert await uow.journal.activity(NOW, 3) == {_ONE.id: [2, 1, 0], _TWO.id: [0, 2, 0]}
+        assert await uow.journal.activity(NOW, 3) == {_ONE.id: [1, 1, 1], _TWO.id: [0, 2, 0]}
+        assert await uow.journal.activity(NOW, 3, _TWO.id) == {_TWO.id: [0, 2, 0]}
         assert await uow.journal.activity(NOW - timedelta(hours=3), 3) == {_ONE.id: [1, 0, 0]}
-        assert await uow.journal.activity(NOW + timedelta(hours=2), 24) == {}
+        assert await uow.journal.activity(NOW + timedelta(hours=2), 24) == {_ONE.id: [1, *[0] * 23]}
+        assert await uow.journal.activity(NOW + timedelta(hours=3), 24) == {}
+
+
+async def test_counts_stay_true_when_they_are_folded_and_entries_go(journalled: Storage):
+    async with journalled.begin() as uow:
+        await uow.journal.fold_counts()
+        await uow.journal.add(_entry(0.1))
+        await uow.journal.prune(NOW)
+        assert (await uow.journal.page(JournalQuery(limit=1)))[1] == 6
+        await uow.journal.fold_counts()
+        assert (await uow.journal.page(JournalQuery(limit=1)))[1] == 6
+        assert (await uow.journal.page(JournalQuery(_ONE.id, limit=1)))[1] == 4
+        assert await uow.journal.activity(NOW - timedelta(hours=6), 9, _ONE.id) == {
+            _ONE.id: [*[0] * 6, 2, 1, 1]
+        }
 
 
 async def test_the_last_change_of_a_side_is_our_last_write_to_it(journalled: Storage):

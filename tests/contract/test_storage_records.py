@@ -26,7 +26,7 @@ from keepstep.domain.link import (
     Trouble,
 )
 from keepstep.domain.policy import ConflictRule, DeletionRules, Direction, FieldPolicy, StatusMap, SyncPolicy
-from keepstep.ports.storage import HeldBack, JournalQuery, Storage, TicketTakenError
+from keepstep.ports.storage import HeldBack, JournalQuery, LinkQuery, Storage, TicketTakenError
 
 from storage_cases import ACCOUNT, NOW, OPENED, at, integration, link, notice, ticket
 
@@ -334,6 +334,31 @@ async def test_links_are_counted_by_integration_and_state(storage: Storage):
             "ione": {LinkState.LINKED: 2, LinkState.SET_ASIDE: 1},
             "itwo": {LinkState.LINKED: 1},
         }
+        assert await uow.links.counts(integration("two").id) == {"itwo": {LinkState.LINKED: 1}}
+
+
+async def test_counts_follow_every_change_folded_or_not(storage: Storage):
+    await _fill(
+        storage, link(1), link(2), link(3, of="two"), integrations=[integration("one"), integration("two")]
+    )
+    async with storage.begin() as uow:
+        await uow.links.save(replace(await uow.links.get(link(1).id), state=LinkState.REFUSED))
+        await uow.links.save(replace(await uow.links.get(link(2).id), feature_title="other"))
+        await uow.links.delete(link(3).id)
+        await uow.commit()
+    expected = {"ione": {LinkState.LINKED: 1, LinkState.REFUSED: 1}}
+    for _ in range(2):
+        async with storage.begin() as uow:
+            assert await uow.links.counts() == expected
+            assert (await uow.links.page(LinkQuery(limit=1)))[1] == 2
+            assert (await uow.links.page(LinkQuery(states={LinkState.REFUSED}, limit=1)))[1] == 1
+            await uow.links.fold_counts()
+            await uow.commit()
+    async with storage.begin() as uow:
+        await uow.links.save(replace(await uow.links.get(link(1).id), state=LinkState.LINKED))
+        assert await uow.links.counts() == {"ione": {LinkState.LINKED: 2}}
+    async with storage.begin() as uow:
+        assert await uow.links.counts() == expected, "what was rolled back is not counted"
 
 
 async def test_due_links_leave_out_who_may_not_run(storage: Storage):

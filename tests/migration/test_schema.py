@@ -9,10 +9,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from keepstep.adapters.postgres import migrations
 from keepstep.adapters.postgres.migrations import HEAD
@@ -66,7 +69,7 @@ def test_processes_that_start_at_once_do_not_get_into_each_others_way(dsn: str):
 
 
 def test_the_first_step_can_be_undone(dsn: str):
-    migrate(dsn)
+    _upgrade(dsn, "0001")
     tables = _tables(dsn) - {"alembic_version"}
     assert tables == {*v0001_first_tables._TABLES, "bulk_runs", "bulk_items", "call_budgets"}
 
@@ -96,3 +99,63 @@ def test_a_start_on_a_current_schema_loads_no_migration_library():
         "sys.exit(bool({'alembic', 'sqlalchemy'} & sys.modules.keys()))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+_LINK = """
+INSERT INTO links (id, integration_id, feature_id, state, account, created_at, touched_at, title_sort, search_text,
+                   revision, doc)
+SELECT 'l' || n, 'i', 'f' || n, CASE n % 2 WHEN 0 THEN 'linked' ELSE 'pushing' END, 'a', now(), now(), '', '', 1, '{}'
+FROM generate_series(1, 5) AS n
+"""
+
+
+def _upgrade(dsn: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations.__path__[0]))
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_counts_begin_with_what_is_there_and_follow_older_code(dsn: str):
+    _upgrade(dsn, "0001")
+    with psycopg.connect(dsn) as connection:
+        connection.execute("INSERT INTO integrations VALUES ('i', 'active', 'i', 1, '{}')")
+        connection.execute(_LINK)
+        connection.execute(
+            "INSERT INTO journal (at, act, integration_id, doc) VALUES (now(), 'wrote', 'i', '{}')"
+        )
+    _upgrade(dsn, "head")
+    with psycopg.connect(dsn) as connection:
+        counts = (
+            "SELECT state, sum(number) FROM link_tally GROUP BY state HAVING sum(number) > 0 ORDER BY state"
+        )
+        assert connection.execute(counts).fetchall() == [("linked", 2), ("pushing", 3)]
+        assert connection.execute("SELECT sum(number) FROM journal_tally").fetchone() == (1,)
+        connection.execute("UPDATE links SET state = 'linked' WHERE id = 'l1'")
+        connection.execute("DELETE FROM links WHERE id = 'l3'")
+        assert connection.execute(counts).fetchall() == [("linked", 3), ("pushing", 1)]
+
+
+def test_a_role_that_may_create_no_extension_gets_everything_but_the_index_of_search(dsn: str):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE ROLE plain LOGIN")
+        try:
+            connection.execute("GRANT ALL ON SCHEMA public TO plain")
+            migrate(f"{dsn}&user=plain")
+            assert _revision(dsn) == [(HEAD,)]
+            assert connection.execute("SELECT to_regclass('links_search')").fetchone() == (None,)
+            assert connection.execute("SELECT to_regclass('links_by_sync')").fetchone() != (None,)
+        finally:
+            connection.execute("DROP OWNED BY plain CASCADE; DROP ROLE plain")
+
+
+def test_search_has_its_index_where_the_extension_may_be_made(dsn: str):
+    migrate(dsn)
+    with psycopg.connect(dsn) as connection:
+        connection.execute("SET enable_seqscan = off")
+        plan = connection.execute(
+            "EXPLAIN SELECT id FROM links WHERE search_text LIKE '%offline%'"
+        ).fetchall()
+    assert "links_search" in str(plan)

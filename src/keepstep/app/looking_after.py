@@ -22,10 +22,10 @@ from keepstep.domain.events import Act, Entry, Notice, NoticeKind, Source
 from keepstep.domain.fields import Side
 from keepstep.domain.ids import IntegrationId
 from keepstep.domain.integration import Integration, IntegrationState, Part, PartReport
+from keepstep.domain.link import Link
 from keepstep.ports.errors import AuthLostError, OutsideError
 from keepstep.ports.locks import BusyError, Held, LockLostError
 from keepstep.ports.registrations import HookReport, HookState
-from keepstep.ports.storage import LinkQuery
 
 _PAGE = 100
 _WORDS = {
@@ -56,11 +56,10 @@ async def look_after(ctx: Context, integration_id: IntegrationId) -> None:
 
 
 async def show_all_cells(ctx: Context, integration_id: IntegrationId) -> None:
-    offset = 0
+    last: Link | None = None
     while True:
         async with ctx.storage.begin() as uow:
-            query = LinkQuery(integration_id, sort="created", offset=offset, limit=_PAGE)
-            links, _ = await uow.links.page(query)
+            links = await uow.links.list_after(integration_id, last, _PAGE)
             now = ctx.clock.now()
             for link in links:
                 row = Notice(
@@ -71,7 +70,7 @@ async def show_all_cells(ctx: Context, integration_id: IntegrationId) -> None:
         if not links:
             return
         await wake_all(ctx, [link.id for link in links])
-        offset += len(links)
+        last = links[-1]
 
 
 @dataclass

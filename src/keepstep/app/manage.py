@@ -85,16 +85,15 @@ async def _save_quietly(ctx: Context, link: Link) -> None:
 
 
 async def _all_links(ctx: Context, integration_id: IntegrationId) -> AsyncIterator[Link]:
-    offset = 0
+    last: Link | None = None
     while True:
-        query = LinkQuery(integration_id, sort="created", offset=offset, limit=_PAGE)
         async with ctx.storage.begin() as uow:
-            links, _ = await uow.links.page(query)
+            links = await uow.links.list_after(integration_id, last, _PAGE)
         for link in links:
             yield link
         if len(links) < _PAGE:
             return
-        offset += _PAGE
+        last = links[-1]
 
 
 async def change(ctx: Context, integration_id: IntegrationId, changes: Changes, actor: str) -> Integration:

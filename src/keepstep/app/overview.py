@@ -269,11 +269,11 @@ _URGENCY = {HealthWord.BROKEN: 0, HealthWord.ATTENTION: 1, HealthWord.WORKING: 2
 async def _rows(
     ctx: Context, uow: UnitOfWork, integrations: Sequence[Integration]
 ) -> Sequence[IntegrationRow]:
-    counts, retrying = await uow.links.counts(), await uow.links.retrying()
-    notices, changes = await uow.inbox.last_received(), await uow.journal.last_change()
+    only = integrations[0].id if len(integrations) == 1 else None
+    counts, retrying = await uow.links.counts(only), await uow.links.retrying(only)
+    notices, changes = await uow.inbox.last_received(), await uow.journal.last_change(only)
     now, held = ctx.clock.now(), await uow.links.held_back()
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    activity = await uow.journal.activity(hour - timedelta(hours=_DAY_HOURS - 1), _DAY_HOURS)
+    activity = await uow.journal.activity(now - timedelta(hours=_DAY_HOURS - 1), _DAY_HOURS, only)
     rows = []
     for each in integrations:
         by_state = counts.get(each.id, {})
@@ -350,7 +350,10 @@ async def list_attention(ctx: Context) -> Sequence[tuple[Integration, Sequence[L
     found: list[tuple[Integration, Sequence[Link]]] = []
     async with ctx.storage.begin() as uow:
         for row in rows:
-            links, _ = await uow.links.page(LinkQuery(row.integration.id, states=ATTENTION, limit=50))
+            links: Sequence[Link] = ()
+            if row.counts.attention:
+                query = LinkQuery(row.integration.id, states=ATTENTION, limit=50)
+                links, _ = await uow.links.page(query)
             if links or row.health.word is HealthWord.BROKEN:
                 found.append((row.integration, links))
     return found

@@ -35,7 +35,7 @@ from keepstep.ports.errors import (
     RejectedError,
 )
 from keepstep.ports.locks import BusyError
-from keepstep.ports.storage import LinkQuery, UnitOfWork
+from keepstep.ports.storage import UnitOfWork
 
 _PAGE = 100
 _PATIENCE_SECONDS = 15.0
@@ -191,14 +191,13 @@ def _notice(ctx: Context, link: Link, side: Side, subject: str) -> Notice:
 
 async def _look_up_the_rest(ctx: Context, integration: Integration, side: Side, known: set[str]) -> int:
     """Every linked item that was not among the changed ones, by id, a page at a time."""
-    news, offset = 0, 0
+    news, last = 0, None
     while True:
-        query = LinkQuery(integration.id, sort="created", offset=offset, limit=_PAGE)
         async with ctx.storage.begin() as uow:
-            links, _ = await uow.links.page(query)
+            links = await uow.links.list_after(integration.id, last, _PAGE)
         if not links:
             return news
-        offset += len(links)
+        last = links[-1]
         rest = [each for each in links if each.is_open and each.base and _subject(each, side) not in known]
         if rest:
             shown = await _fetch_all(ctx, integration, side, rest)

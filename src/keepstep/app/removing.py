@@ -19,7 +19,6 @@ from keepstep.domain.link import Link
 from keepstep.domain.ticket import TicketChanges
 from keepstep.ports.errors import NotThereError, OutsideError
 from keepstep.ports.locks import Held
-from keepstep.ports.storage import LinkQuery
 from keepstep.ports.tracker import Tracker
 
 _PAGE = 50
@@ -106,19 +105,18 @@ class _Removal:
         return "The column and its buttons are gone."
 
     async def _links(self) -> str:
-        cleaned = offset = 0
+        cleaned, last = 0, None
         tracker = await open_tracker(self.ctx, self.integration)
         with self.ctx.outside.calling(CallClass.BULK, patience=_PATIENCE_SECONDS):
-            while links := await self._page_of_links(offset):
+            while links := await self._links_after(last):
                 for link in links:
                     cleaned += await self._clean(tracker, link)
-                offset += len(links)
+                last = links[-1]
         return f"Took the link back out of {cleaned} tickets; the tickets stay."
 
-    async def _page_of_links(self, offset: int) -> Sequence[Link]:
-        query = LinkQuery(self.integration.id, sort="created", offset=offset, limit=_PAGE)
+    async def _links_after(self, last: Link | None) -> Sequence[Link]:
         async with self.ctx.storage.begin() as uow:
-            return (await uow.links.page(query))[0]
+            return await uow.links.list_after(self.integration.id, last, _PAGE)
 
     async def _clean(self, tracker: Tracker, link: Link) -> bool:
         if link.ticket is None:

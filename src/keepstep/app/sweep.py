@@ -101,6 +101,14 @@ async def prune(ctx: Context) -> None:
         await uow.commit()
 
 
+async def fold_counts(ctx: Context) -> None:
+    """What every writer has counted for itself is put together, so that reading the counts stays quick."""
+    async with ctx.storage.begin() as uow:
+        await uow.links.fold_counts()
+        await uow.journal.fold_counts()
+        await uow.commit()
+
+
 async def _prune(ctx: Context, uow: UnitOfWork) -> None:
     """Handled rows are kept a week for questions; unmatched ones as long as a creation may take."""
     await uow.inbox.prune(ctx.clock.now() - _HANDLED_KEPT, ctx.clock.now() - _UNMATCHED_KEPT)

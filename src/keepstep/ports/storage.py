@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from keepstep.domain.events import Act, Click, Entry, Notice, Timer
@@ -43,6 +43,10 @@ class LinkQuery:
     """synced (newest first), title, ticket, state, created."""
     offset: int = 0
     limit: int = 50
+
+
+MOST_COUNTED = 10_000
+"""Matches of a search by text that are counted at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,24 @@ class Links(Protocol):
         """With its notices, clicks and timers; its journal stays. May be repeated."""
 
     async def page(self, query: LinkQuery) -> tuple[Sequence[Link], int]:
-        """One page and the number of all matches."""
+        """One page and the number of all matches. Of a search by text, matches beyond `MOST_COUNTED` need not be
+        counted; the number is larger than that then.
+        """
 
-    async def counts(self) -> Mapping[IntegrationId, Mapping[LinkState, int]]: ...
+    async def list_after(self, integration: IntegrationId, after: Link | None, limit: int) -> Sequence[Link]:
+        """The Links behind this one (None: the first ones), in an order that no change of a Link alters; for walking
+        through all of them. None is left out but one that is made meanwhile.
+        """
 
-    async def retrying(self) -> Mapping[IntegrationId, int]:
+    async def counts(
+        self, integration: IntegrationId | None = None
+    ) -> Mapping[IntegrationId, Mapping[LinkState, int]]:
+        """Of one integration, or of all."""
+
+    async def fold_counts(self) -> None:
+        """Put together what is kept beside the Links for counting; changes no number. Now and then is enough."""
+
+    async def retrying(self, integration: IntegrationId | None = None) -> Mapping[IntegrationId, int]:
         """How many Links failed last time and wait for their next try; those set aside wait for a person instead."""
 
     async def held_back(self) -> Mapping[IntegrationId, Mapping[Side, HeldBack]]:
@@ -156,6 +173,11 @@ class JournalQuery:
     since: datetime | None = None
 
 
+def full_hour(at: datetime) -> datetime:
+    """The hour (UTC) that this time lies in."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
 class Journal(Protocol):
     async def add(self, *entries: Entry) -> None: ...
 
@@ -165,10 +187,17 @@ class Journal(Protocol):
     async def get(self, entry: int) -> Entry:
         """Raises MissingError."""
 
-    async def activity(self, since: datetime, hours: int) -> Mapping[IntegrationId, Sequence[int]]:
-        """Entries per hour from `since` on, `hours` numbers for each integration that has any."""
+    async def activity(
+        self, since: datetime, hours: int, integration: IntegrationId | None = None
+    ) -> Mapping[IntegrationId, Sequence[int]]:
+        """Entries per hour (UTC) from the one of `since` on, `hours` numbers for each integration that has any."""
 
-    async def last_change(self) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
+    async def fold_counts(self) -> None:
+        """As that of the Links."""
+
+    async def last_change(
+        self, integration: IntegrationId | None = None
+    ) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
         """When we last wrote to each side."""
 
     async def prune(self, before: datetime) -> int: ...

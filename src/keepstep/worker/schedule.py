@@ -19,6 +19,7 @@ _RETRIES_SECONDS = 1.0
 _FORGOTTEN_SECONDS = 15.0
 _INTEGRATIONS_SECONDS = 2.0
 _BULK_SECONDS = 1.0
+_COUNTS_SECONDS = 600.0
 _PRUNE_SECONDS = 3600.0
 _ALERTS_SECONDS = 15.0
 _POLLS_AT_ONCE = 4
@@ -42,6 +43,7 @@ class Schedule:
             ("bulk preparing", _BULK_SECONDS, lambda: bulk_preparing.prepare_runs(ctx)),
             ("bulk feeding", _BULK_SECONDS, lambda: bulk_feeding.feed_runs(ctx)),
             ("alerts", _ALERTS_SECONDS, lambda: alerting.tell_people(ctx)),
+            ("counts", _COUNTS_SECONDS, lambda: sweep.fold_counts(ctx)),
             ("prune", _PRUNE_SECONDS, lambda: sweep.prune(ctx)),
         )
         try:

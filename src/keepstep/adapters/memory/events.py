@@ -10,7 +10,7 @@ from keepstep.domain.errors import MissingError
 from keepstep.domain.events import Act, Click, Entry, Notice, NoticeKind, Source, Timer
 from keepstep.domain.fields import Side
 from keepstep.domain.ids import IntegrationId, LinkId
-from keepstep.ports.storage import JournalQuery
+from keepstep.ports.storage import JournalQuery, full_hour
 
 _WRITES = frozenset({Act.WROTE, Act.CREATED})
 _HOUR = timedelta(hours=1)
@@ -174,18 +174,29 @@ class MemoryJournal:
         except KeyError:
             raise MissingError("There is no such journal entry (any more).") from None
 
-    async def activity(self, since: datetime, hours: int) -> Mapping[IntegrationId, Sequence[int]]:
+    async def activity(
+        self, since: datetime, hours: int, integration: IntegrationId | None = None
+    ) -> Mapping[IntegrationId, Sequence[int]]:
         counts: dict[IntegrationId, list[int]] = {}
         for entry in self._transaction.state.journal.values():
-            hour = (entry.at - since) // _HOUR
-            if 0 <= hour < hours:
+            hour = (entry.at - full_hour(since)) // _HOUR
+            if 0 <= hour < hours and integration in (None, entry.integration_id):
                 counts.setdefault(entry.integration_id, [0] * hours)[hour] += 1
         return counts
 
-    async def last_change(self) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
+    async def fold_counts(self) -> None:
+        """Nothing is kept beside the entries."""
+
+    async def last_change(
+        self, integration: IntegrationId | None = None
+    ) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
         last: dict[tuple[IntegrationId, Side], datetime] = {}
         for entry in self._transaction.state.journal.values():
-            if entry.act in _WRITES and entry.side is not None:
+            if (
+                entry.act in _WRITES
+                and entry.side is not None
+                and integration in (None, entry.integration_id)
+            ):
                 key = (entry.integration_id, entry.side)
                 last[key] = max(entry.at, last.get(key, entry.at))
         return _by_side(last)

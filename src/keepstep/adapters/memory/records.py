@@ -147,18 +147,35 @@ class MemoryLinks:
         offset = max(query.offset, 0)
         return found[offset : offset + max(query.limit, 0)], len(found)
 
-    async def counts(self) -> Mapping[IntegrationId, Mapping[LinkState, int]]:
+    async def list_after(self, integration: IntegrationId, after: Link | None, limit: int) -> Sequence[Link]:
+        last = (after.feature_id, after.id) if after else ("", "")
+        found = [
+            link
+            for link in self._transaction.state.links.values()
+            if link.integration_id == integration and (link.feature_id, link.id) > last
+        ]
+        return sorted(found, key=lambda link: (link.feature_id, link.id))[:limit]
+
+    async def counts(
+        self, integration: IntegrationId | None = None
+    ) -> Mapping[IntegrationId, Mapping[LinkState, int]]:
         counts: dict[IntegrationId, Counter[LinkState]] = {}
         for link in self._transaction.state.links.values():
-            counts.setdefault(link.integration_id, Counter())[link.state] += 1
-        return {integration: dict(by_state) for integration, by_state in counts.items()}
+            if integration in (None, link.integration_id):
+                counts.setdefault(link.integration_id, Counter())[link.state] += 1
+        return {of: dict(by_state) for of, by_state in counts.items()}
 
-    async def retrying(self) -> Mapping[IntegrationId, int]:
+    async def fold_counts(self) -> None:
+        """Nothing is kept beside the Links."""
+
+    async def retrying(self, integration: IntegrationId | None = None) -> Mapping[IntegrationId, int]:
         links = self._transaction.state.links.values()
         return Counter(
             link.integration_id
             for link in links
-            if link.retry_at is not None and link.state is not LinkState.SET_ASIDE
+            if integration in (None, link.integration_id)
+            and link.retry_at is not None
+            and link.state is not LinkState.SET_ASIDE
         )
 
     async def held_back(self) -> Mapping[IntegrationId, Mapping[Side, HeldBack]]:

@@ -4,5 +4,5 @@ Revisions are four digits and rise, so that code can tell a newer schema from an
 expands first; what older code still needs goes a release later.
 """
 
-HEAD = "0003"
+HEAD = "0005"
 """The newest revision this code knows."""

@@ -27,6 +27,8 @@ _DELETE = (
     "DELETE FROM timers WHERE integration_id = %s",
     "DELETE FROM links WHERE integration_id = %s",
     "DELETE FROM integrations WHERE id = %s",
+    "DELETE FROM link_tally WHERE integration_id = %s",
+    "DELETE FROM journal_tally WHERE integration_id = %s",
 )
 
 

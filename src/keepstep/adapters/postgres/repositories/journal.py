@@ -1,31 +1,50 @@
 """The journal on PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.errors import ForeignKeyViolation
 
+from keepstep.adapters.postgres.counting import Span, fold
 from keepstep.adapters.postgres.documents import Row, in_utc, texts_document, texts_from
 from keepstep.domain.errors import MissingError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import IntegrationId, LinkId
-from keepstep.ports.storage import JournalQuery
+from keepstep.ports.storage import JournalQuery, full_hour
 
 _ADD = """
 INSERT INTO journal (at, act, integration_id, link_id, side, field, doc) VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 _COLUMNS = "id, at, act, integration_id, link_id, side, field, doc::text"
 _ACTIVITY = """
-SELECT integration_id, floor(extract(epoch FROM at - %(since)s) / 3600)::int, count(*)
-FROM journal WHERE at >= %(since)s AND at < %(until)s GROUP BY 1, 2
+SELECT integration_id, extract(epoch FROM hour - %(since)s)::int / 3600, sum(number)::bigint
+FROM journal_tally WHERE hour >= %(since)s AND hour < %(until)s
+  AND (%(integration)s::text IS NULL OR integration_id = %(integration)s)
+GROUP BY 1, 2 HAVING sum(number) > 0
+"""
+_ALL = """
+SELECT coalesce(sum(number), 0)::bigint FROM journal_tally
+WHERE %(integration)s::text IS NULL OR integration_id = %(integration)s
+"""
+_FOLD = """
+WITH folded AS (
+    DELETE FROM journal_tally USING (
+        SELECT ctid FROM journal_tally WHERE writer <> 0 OR number = 0 FOR UPDATE SKIP LOCKED
+    ) AS free WHERE journal_tally.ctid = free.ctid
+    RETURNING integration_id, hour, number
+)
+INSERT INTO journal_tally AS kept (integration_id, hour, writer, number)
+SELECT integration_id, hour, 0, sum(number) FROM folded GROUP BY integration_id, hour HAVING sum(number) <> 0
+ON CONFLICT (integration_id, hour, writer) DO UPDATE SET number = kept.number + excluded.number
 """
 # One look into the index for each integration and side, instead of reading the whole journal.
 _LAST_CHANGE = """
 SELECT integrations.id, sides.side, last.at
-FROM integrations
+FROM (SELECT id FROM integrations WHERE %(integration)s::text IS NULL OR id = %(integration)s) AS integrations
 CROSS JOIN (VALUES ('feature'), ('ticket')) AS sides (side)
 CROSS JOIN LATERAL (
     SELECT at FROM journal
@@ -69,14 +88,25 @@ class PostgresJournal:
             clauses.append("at >= %s")
             values.append(query.since)
         where = " AND ".join(clauses)
-        cursor = await self._connection.execute(f"SELECT count(*) FROM journal WHERE {where}", values)  # noqa: S608
-        total = await cursor.fetchone()
-        number = total[0] if total else 0
+        number = await self._number(query, where, values)
         offset, limit = max(query.offset, 0), max(query.limit, 0)
         if number <= offset:
             return [], number
-        tail = f"{where} ORDER BY at DESC, id DESC LIMIT %s OFFSET %s"
-        return await self._select(tail, *values, limit, offset), number
+        span = Span.of(offset, limit, number, exact=True)
+        order = "at, id" if span.from_the_end else "at DESC, id DESC"
+        entries = await self._select(
+            f"{where} ORDER BY {order} LIMIT %s OFFSET %s", *values, span.limit, span.offset
+        )
+        return entries[::-1] if span.from_the_end else entries, number
+
+    async def _number(self, query: JournalQuery, where: str, values: Sequence[object]) -> int:
+        whole = replace(query, offset=0, limit=0) == JournalQuery(query.integration, limit=0)
+        if whole:
+            cursor = await self._connection.execute(_ALL, {"integration": query.integration})
+        else:
+            cursor = await self._connection.execute(f"SELECT count(*) FROM journal WHERE {where}", values)  # noqa: S608
+        row = await cursor.fetchone()
+        return row[0] if row else 0
 
     async def get(self, entry: int) -> Entry:
         found = await self._select("id = %s", entry)
@@ -84,19 +114,27 @@ class PostgresJournal:
             raise MissingError("There is no such journal entry (any more).")
         return found[0]
 
-    async def activity(self, since: datetime, hours: int) -> Mapping[IntegrationId, Sequence[int]]:
-        until = since + timedelta(hours=hours)
-        cursor = await self._connection.execute(_ACTIVITY, {"since": since, "until": until})
+    async def activity(
+        self, since: datetime, hours: int, integration: IntegrationId | None = None
+    ) -> Mapping[IntegrationId, Sequence[int]]:
+        start = full_hour(since)
+        values = {"since": start, "until": start + timedelta(hours=hours), "integration": integration}
+        cursor = await self._connection.execute(_ACTIVITY, values)
         counts: dict[IntegrationId, list[int]] = {}
-        for integration, hour, number in await cursor.fetchall():
-            counts.setdefault(IntegrationId(integration), [0] * hours)[hour] = number
+        for of, hour, number in await cursor.fetchall():
+            counts.setdefault(IntegrationId(of), [0] * hours)[hour] = number
         return counts
 
-    async def last_change(self) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
-        cursor = await self._connection.execute(_LAST_CHANGE)
+    async def fold_counts(self) -> None:
+        await fold(self._connection, _FOLD)
+
+    async def last_change(
+        self, integration: IntegrationId | None = None
+    ) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
+        cursor = await self._connection.execute(_LAST_CHANGE, {"integration": integration})
         last: dict[IntegrationId, dict[Side, datetime]] = {}
-        for integration, side, at in await cursor.fetchall():
-            last.setdefault(IntegrationId(integration), {})[Side(side)] = in_utc(at)
+        for of, side, at in await cursor.fetchall():
+            last.setdefault(IntegrationId(of), {})[Side(side)] = in_utc(at)
         return last
 
     async def prune(self, before: datetime) -> int:

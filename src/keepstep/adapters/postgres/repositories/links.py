@@ -8,12 +8,13 @@ from typing import Any, LiteralString
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 
+from keepstep.adapters.postgres.counting import Span, fold
 from keepstep.adapters.postgres.documents import in_utc, like_pattern, link_columns, link_from, plain
 from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, MissingError, StaleRevisionError
 from keepstep.domain.fields import Side
 from keepstep.domain.ids import FeatureId, IntegrationId, LinkId, TicketId
 from keepstep.domain.link import Link, LinkState
-from keepstep.ports.storage import HeldBack, LinkQuery, TicketTakenError
+from keepstep.ports.storage import MOST_COUNTED, HeldBack, LinkQuery, TicketTakenError
 
 _ADD = """
 WITH home AS (SELECT id FROM integrations WHERE id = %(integration_id)s FOR KEY SHARE)
@@ -47,12 +48,30 @@ WHERE links.retry_at <= %s AND links.retry_at IS NOT NULL AND links.state <> 'se
 ORDER BY links.retry_at, links.id LIMIT %s
 """
 _ORDER = {
-    "synced": "touched_at DESC, id",
-    "title": "title_sort, id",
-    "ticket": "ticket_sort NULLS LAST, id",
-    "state": "state, touched_at DESC, id",
-    "created": "created_at DESC, id",
+    "synced": ("touched_at DESC, id", "touched_at, id DESC"),
+    "title": ("title_sort, id", "title_sort DESC, id DESC"),
+    "ticket": ("ticket_sort NULLS LAST, id", "ticket_sort DESC NULLS FIRST, id DESC"),
+    "state": ("state, touched_at DESC, id", "state DESC, touched_at, id DESC"),
+    "created": ("created_at DESC, id", "created_at, id DESC"),
 }
+"""Each from its beginning, and from its end: the last page is as near as the first."""
+_COUNTS = """
+SELECT integration_id, state, sum(number)::bigint FROM link_tally
+WHERE %(integration)s::text IS NULL OR integration_id = %(integration)s
+GROUP BY integration_id, state HAVING sum(number) > 0
+"""
+_FOLD = """
+WITH folded AS (
+    DELETE FROM link_tally USING (
+        SELECT ctid FROM link_tally WHERE writer <> 0 OR number = 0 FOR UPDATE SKIP LOCKED
+    ) AS free WHERE link_tally.ctid = free.ctid
+    RETURNING integration_id, state, number
+)
+INSERT INTO link_tally AS kept (integration_id, state, writer, number)
+SELECT integration_id, state, 0, sum(number) FROM folded GROUP BY integration_id, state
+HAVING sum(number) <> 0
+ON CONFLICT (integration_id, state, writer) DO UPDATE SET number = kept.number + excluded.number
+"""
 _RIVALRIES = 3
 """How often a rival may win a uniqueness and vanish again before we give up."""
 
@@ -170,30 +189,67 @@ class PostgresLinks:
             clauses.append("search_text LIKE %s")
             values.append(like_pattern(query.text))
         where = " AND ".join(clauses)
-        cursor = await self._connection.execute(f"SELECT count(*) FROM links WHERE {where}", values)  # noqa: S608
-        total = await cursor.fetchone()
-        number = total[0] if total else 0
+        number = await self._number(where, values) if query.text else await self._tallied(query)
         offset, limit = max(query.offset, 0), max(query.limit, 0)
         if number <= offset:
             return [], number
-        tail = f"{where} ORDER BY {_ORDER[query.sort]} LIMIT %s OFFSET %s"
-        return await self._select(tail, *values, limit, offset), number
+        span = Span.of(offset, limit, number, exact=not query.text or number <= MOST_COUNTED)
+        return await self._page(where, values, query.sort, span), number
 
-    async def counts(self) -> Mapping[IntegrationId, Mapping[LinkState, int]]:
-        cursor = await self._connection.execute(
-            "SELECT integration_id, state, count(*) FROM links GROUP BY integration_id, state"
+    async def _number(self, where: str, values: Sequence[object]) -> int:
+        """Of those that a search finds; counting more would mean reading them all."""
+        counted = f"SELECT FROM links WHERE {where} LIMIT {MOST_COUNTED + 1}"
+        cursor = await self._connection.execute(f"SELECT count(*) FROM ({counted}) AS found", values)  # noqa: S608
+        row = await cursor.fetchone()
+        return row[0] if row else 0
+
+    async def _tallied(self, query: LinkQuery) -> int:
+        by_state = (await self.counts(query.integration)).values()
+        return sum(
+            number
+            for each in by_state
+            for state, number in each.items()
+            if not query.states or state in query.states
         )
+
+    async def _page(self, where: str, values: Sequence[object], sort: str, span: Span) -> Sequence[Link]:
+        """Which Links they are is said by the index alone; only theirs are read."""
+        order = _ORDER[sort][span.from_the_end]
+        shown = f"SELECT id FROM links WHERE {where} ORDER BY {order} LIMIT %s OFFSET %s"  # noqa: S608
+        query = f"SELECT doc::text FROM links JOIN ({shown}) AS shown USING (id) ORDER BY {order}"  # noqa: S608
+        cursor = await self._connection.execute(query, [*values, span.limit, span.offset])
+        links = [link_from(row[0]) for row in await cursor.fetchall()]
+        return links[::-1] if span.from_the_end else links
+
+    async def list_after(self, integration: IntegrationId, after: Link | None, limit: int) -> Sequence[Link]:
+        last = (after.feature_id, after.id) if after else ("", "")
+        return await self._select(
+            "integration_id = %s AND (feature_id, id) > (%s, %s) ORDER BY feature_id, id LIMIT %s",
+            integration,
+            plain(last[0]),
+            last[1],
+            limit,
+        )
+
+    async def counts(
+        self, integration: IntegrationId | None = None
+    ) -> Mapping[IntegrationId, Mapping[LinkState, int]]:
+        cursor = await self._connection.execute(_COUNTS, {"integration": integration})
         counts: dict[IntegrationId, dict[LinkState, int]] = {}
-        for integration, state, number in await cursor.fetchall():
-            counts.setdefault(IntegrationId(integration), {})[LinkState(state)] = number
+        for of, state, number in await cursor.fetchall():
+            counts.setdefault(IntegrationId(of), {})[LinkState(state)] = number
         return counts
 
-    async def retrying(self) -> Mapping[IntegrationId, int]:
+    async def fold_counts(self) -> None:
+        await fold(self._connection, _FOLD)
+
+    async def retrying(self, integration: IntegrationId | None = None) -> Mapping[IntegrationId, int]:
         cursor = await self._connection.execute(
             "SELECT integration_id, count(*) FROM links WHERE retry_at IS NOT NULL AND state <> 'set aside' "
-            "GROUP BY integration_id"
+            "AND (%(integration)s::text IS NULL OR integration_id = %(integration)s) GROUP BY integration_id",
+            {"integration": integration},
         )
-        return {IntegrationId(integration): number for integration, number in await cursor.fetchall()}
+        return {IntegrationId(of): number for of, number in await cursor.fetchall()}
 
     async def held_back(self) -> Mapping[IntegrationId, Mapping[Side, HeldBack]]:
         cursor = await self._connection.execute(
