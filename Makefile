@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove crash crash-points chaos mutants text-table tracker-table test-redmine bench fmt lint types imports lock clean
+.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove crash crash-points chaos mutants text-table tracker-table test-redmine bench reliability fmt lint types imports lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,8 +82,11 @@ tracker-table: $(VENV)/.dev ## run the conformance kit on every tracker and writ
 text-table: $(VENV)/.dev ## write the tables of docs/text.md anew
 	PYTHONPATH=tests $(BIN)/python -m unit.text.loss_table
 
-bench: $(VENV)/.dev ## measure, and print what was measured
-	$(BIN)/python -m bench
+bench: $(VENV)/.dev ## measure everything, n8n and a million Links too; writes docs/performance.md (ONLY=WORDS: these parts)
+	$(BIN)/python -m bench --record --only "$(ONLY)"
+
+reliability: $(VENV)/.dev ## outages, chaos and crash points; writes docs/reliability.md
+	$(BIN)/python -m bench.reliability --record
 
 fmt: $(VENV)/.dev ## format
 	$(BIN)/ruff format src tests bench mutants chaos examples

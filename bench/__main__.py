@@ -1,4 +1,7 @@
-"""`python -m bench [--quick] [--json FILE]`: measure, print, stop everything. Exit code 1 when a step failed."""
+"""`python -m bench [--quick] [--only WORDS] [--record]`: measure, print, stop everything. Exit code 1 if a step failed.
+
+`--record` keeps the figures in build/bench.json and writes the tables and plots of docs/performance.md.
+"""
 
 import argparse
 import asyncio
@@ -14,10 +17,23 @@ from typing import Any
 
 import httpx
 
-from bench import answers, changes, resting, starting, throughput
+from bench import (
+    answers,
+    beside,
+    burst,
+    changes,
+    growth,
+    resting,
+    saturation,
+    starting,
+    sweep_cost,
+    throughput,
+)
+from bench import scale as several
 from bench.edits import Way
 from bench.figures import BenchError, Figure
 from bench.noise import Noise, listen_to_the_machine, machine
+from bench.record import Record, write_performance
 from bench.stage import Column, Stage, open_stage
 
 
@@ -41,10 +57,34 @@ class Scale:
     rest_seconds: float
     ways: tuple[Way, ...]
     """Of the throughput with several tokens."""
+    bursts: int
+    rates: tuple[float, ...]
+    rate_seconds: float
+    workers: tuple[int, ...]
+    empty_jobs: int
+    swept: tuple[int, int]
+    """Links, and how many of them changed."""
+    sizes: tuple[int, ...]
+    """Links of the growth."""
+    beside: beside.Scale | None
+    """None: n8n is left out."""
 
 
-FULL = Scale(3, 30, 60, 3, 4.0, 39, 3, 5, 30, 3, 10.0, 1.8, tuple(Way))
-QUICK = Scale(1, 2, 10, 1, 1.0, 6, 1, 2, 6, 1, 1.0, 1.4, (Way.TO_TICKET,))
+FULL = Scale(
+    3, 30, 60, 3, 4.0, 39, 3, 5, 30, 3, 10.0, 1.8, tuple(Way), 5, saturation.RATES, 3.0, (1, 2, 3), 1500,
+    (10_000, 50), growth.SIZES, beside.Scale(30, 60, 10, 20),
+)  # fmt: skip
+QUICK = Scale(
+    1, 2, 10, 1, 1.0, 6, 1, 2, 6, 1, 1.0, 1.4, (Way.TO_TICKET,), 1, (10, 50), 1.0, (1,), 50,
+    (120, 4), (200, 1000), None,
+)  # fmt: skip
+
+_FIGURES = Path(__file__).parents[1] / "build" / "bench.json"
+_TOGETHER = (
+    "Start", "Rest", "Clicks", "Calls until quiet", *(f"Edit to change, {way.value}" for way in Way), "Burst",
+    "Webhooks", "Load", "Changes per second, one process", "After the load",
+)  # fmt: skip
+"""On one stage."""
 
 _Step = Callable[[], Awaitable[Sequence[Figure]]]
 
@@ -53,13 +93,13 @@ class Report:
     """Prints each part as soon as it is measured and goes on after one that failed."""
 
     def __init__(self, only: str = "") -> None:
-        self._only = only.lower()
+        self._only = [each.strip() for each in only.lower().split(",")]
         self.parts: dict[str, list[Figure]] = {}
         self.failures: list[str] = []
         self.began = time.monotonic()
 
     async def part(self, title: str, step: _Step) -> None:
-        if self._only not in title.lower():
+        if not self.wants([title]):
             return
         self.say(f"\n{title}")
         try:
@@ -72,6 +112,9 @@ class Report:
         self.parts.setdefault(title, []).extend(figures)
         for figure in figures:
             self.say(figure.line())
+
+    def wants(self, titles: Sequence[str]) -> bool:
+        return any(word in each.lower() for each in titles for word in self._only)
 
     def say(self, line: str) -> None:
         sys.stdout.write(line + "\n")
@@ -96,9 +139,26 @@ async def _measure(report: Report, scale: Scale) -> None:
                 f"Edit to change, {way.value}",
                 lambda way=way: changes.latency(stage, column, way, scale.edits),  # type: ignore[misc]
             )
+        await report.part("Burst", lambda: burst.measure(stage, column, scale.bursts))
         await report.part("Webhooks", lambda: _webhooks(stage, column, scale))
+        await report.part("Load", lambda: saturation.measure(stage, column, scale.rates, scale.rate_seconds))
         await report.part("Changes per second, one process", lambda: _throughput(stage, column, scale))
         await report.part("After the load", lambda: _after(stage))
+
+
+async def _measure_apart(report: Report, scale: Scale) -> None:
+    """What has a stage of its own."""
+    await report.part("Workers", lambda: _workers(scale))
+    await report.part("Sweep", lambda: sweep_cost.measure(*scale.swept))
+    wanted = scale.beside
+    if wanted is not None:
+        await report.part("Beside n8n", lambda: beside.measure(wanted))
+    await report.part("Growth", lambda: growth.measure(scale.sizes, report.say))
+
+
+async def _workers(scale: Scale) -> list[Figure]:
+    pairs = scale.pairs_per_column
+    return await several.measure(scale.workers, scale.columns, pairs, scale.empty_jobs, scale.drains)
 
 
 async def _rest(stage: Stage, scale: Scale) -> list[Figure]:
@@ -122,14 +182,16 @@ async def _after(stage: Stage) -> list[Figure]:
     return [await resting.memory(stage, "after the load", judged=False)]
 
 
-async def _run(scale: Scale, target: Path | None, only: str) -> int:
+async def _run(scale: Scale, target: Path | None, only: str, command: str | None) -> int:
     report, before = Report(only), listen_to_the_machine()
     report.say(f"Keepstep's bench on {machine()}. Aims stand beside the results.")
     me = asyncio.current_task()
     if me is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     try:
-        await _measure(report, scale)
+        if report.wants(_TOGETHER):
+            await _measure(report, scale)
+        await _measure_apart(report, scale)
     except (BenchError, httpx.HTTPError) as error:
         report.failures.append(str(error) or type(error).__name__)
     after = listen_to_the_machine()
@@ -144,6 +206,10 @@ async def _run(scale: Scale, target: Path | None, only: str) -> int:
     if target is not None:
         text = json.dumps(report.as_json(scale, before, after), indent=1) + "\n"
         target.write_text(text)  # noqa: ASYNC240 - nothing else runs any more
+    if command is not None:
+        record = Record(_FIGURES)
+        record.keep(report.parts, before, command)
+        write_performance(record)
     return 1 if report.failures else 0
 
 
@@ -152,11 +218,22 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="little of everything, in less than a minute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures for machines as well")
     parser.add_argument(
-        "--only", default="", metavar="WORD", help="only the parts whose title has this in it"
+        "--only",
+        default="",
+        metavar="WORDS",
+        help="only the parts whose title has one of these in it (commas)",
+    )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write the figures into build/bench.json and docs/performance.md",
     )
     chosen = parser.parse_args()
+    command = None
+    if chosen.record:
+        command = f"make bench ONLY={chosen.only!r}" if chosen.only else "make bench"
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        return asyncio.run(_run(QUICK if chosen.quick else FULL, chosen.json, chosen.only))
+        return asyncio.run(_run(QUICK if chosen.quick else FULL, chosen.json, chosen.only, command))
     return 130
 
 

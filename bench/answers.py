@@ -40,10 +40,11 @@ async def click_times(stage: Stage, column: Column, count: int) -> list[float]:
     return taken
 
 
-async def calm_webhooks(stage: Stage, column: Column, seconds: float) -> list[float]:
-    """Milliseconds of each: Productboard's, for linked features, ten a second."""
-    run = await _run(stage, _board_maker(stage, column, linked=True), _CALM, seconds)
-    return run.outcome.milliseconds
+async def board_webhooks(
+    stage: Stage, column: Column, *, rate: float, seconds: float, linked: bool
+) -> list[float]:
+    """Milliseconds of each answer. Returns when everything that they caused is done."""
+    return (await _run(stage, _board_maker(stage, column, linked=linked), rate, seconds)).outcome.milliseconds
 
 
 async def webhooks(stage: Stage, column: Column, *, repeats: int, seconds: float) -> list[Figure]:

@@ -1,8 +1,9 @@
 """`python -m bench.growth [LINKS ...]`: what becomes slower when an installation grows from 1,000 to a million Links.
 
-One service with its embedded database, 100 integrations, and at each size the same questions over HTTP: a click, a webhook,
-the pages, the API, the metrics; then what the sweep asks the database, the bytes of a row, and at the end how long it
-takes to prune what has grown too old. One integration is real and connected to the emulators; the others are copies of it.
+One service with its embedded database, 100 integrations, and at each size the same questions over HTTP: a click, a
+webhook, the pages, the API, the metrics; then what the sweep asks the database, the bytes of a row, and at the end how
+long it takes to prune what has grown too old. One integration is real and connected to the emulators; the others are
+copies of it.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from datetime import timedelta
 
 import httpx
 
-from bench.answers import calm_webhooks, click_times
+from bench.answers import board_webhooks, click_times
 from bench.figures import BenchError, Figure
 from bench.seeding import INTEGRATIONS, Seeding, Size
 from bench.stage import Column, Stage, open_stage
@@ -31,6 +32,7 @@ _CLICKS = 9
 _PAIRS = 10
 _TURNS = 11
 _WEBHOOK_SECONDS = 2.0
+_CALM = 10.0
 _GROWTH_AIM = 2.0
 """So many times the figure of the smallest size is still "as fast": the noise of this bench is of that order."""
 _SMALL_MS = 10.0
@@ -53,13 +55,15 @@ class _Place:
     """Logged in."""
 
 
-async def measure(sizes: Sequence[int]) -> list[Figure]:
+async def measure(sizes: Sequence[int], say: Callable[[str], None]) -> list[Figure]:
     async with _open_place(len(sizes)) as place:
         found: dict[int, Measured] = {}
         weights: dict[int, Size] = {}
         for links in sizes:
+            started = time.monotonic()
             await asyncio.to_thread(place.seeding.grow_to, links)
             weights[links] = place.seeding.size()
+            say(f"  {links:,} Links, made in {time.monotonic() - started:.0f} s")
             found[links] = await _ask_everything(place)
         figures = [_grown(question, found) for question in found[sizes[0]]]
         return [*figures, *_weights(weights[sizes[-1]]), *await _pruned(place)]
@@ -100,11 +104,11 @@ async def _ask_everything(place: _Place) -> Measured:
         await click_times(place.stage, place.column, _CLICKS)
     )
     found["a webhook, 10/s"] = statistics.median(
-        await calm_webhooks(place.stage, place.column, _WEBHOOK_SECONDS)
+        await board_webhooks(place.stage, place.column, rate=_CALM, seconds=_WEBHOOK_SECONDS, linked=True)
     )
     for question, path in _paths(place):
         found[question] = await _turns(lambda path=path: _get(place.pages, path))  # type: ignore[misc]
-    for question, act in _sweeps(place.runtime, place.column):
+    for question, act in _sweeps(place.runtime):
         found[question] = await _turns(act)
     return found
 
@@ -134,7 +138,7 @@ def _paths(place: _Place) -> Sequence[tuple[str, str]]:
     )
 
 
-def _sweeps(runtime: Runtime, column: Column) -> Sequence[tuple[str, Callable[[], Awaitable[object]]]]:
+def _sweeps(runtime: Runtime) -> Sequence[tuple[str, Callable[[], Awaitable[object]]]]:
     """What the loops beside the engine ask the database every second or so."""
     ctx = runtime.ctx
     return (
@@ -218,7 +222,7 @@ async def _pruned(place: _Place) -> list[Figure]:
 
 def main() -> int:
     sizes = [int(each.replace(",", "")) for each in sys.argv[1:]] or list(SIZES)
-    for figure in asyncio.run(measure(sizes)):
+    for figure in asyncio.run(measure(sizes, lambda line: print(line, flush=True))):  # noqa: T201
         sys.stdout.write(figure.line() + "\n")
     return 0
 

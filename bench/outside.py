@@ -35,6 +35,8 @@ class Exchange:
     ended_at: float
     milliseconds: float
     by_service: bool
+    by_person: bool
+    """Of this bench; what is neither of the two is another program."""
     body: Any
 
     @classmethod
@@ -49,6 +51,7 @@ class Exchange:
             entry["at"],
             entry["duration_ms"],
             entry["request_headers"].get("user-agent") == SERVICE_AGENT,
+            entry["request_headers"].get("user-agent") == PERSON_AGENT,
             entry["request_body"],
         )
 

@@ -92,9 +92,9 @@ def clean_environment(**values: str) -> dict[str, str]:
     return kept | values
 
 
-async def wait_for(child: Child, address: str) -> float:
+async def wait_for(child: Child, address: str, seconds: float = _START_SECONDS) -> float:
     """When it first answered 200, as epoch seconds. Raises BenchError."""
-    until = time.monotonic() + _START_SECONDS
+    until = time.monotonic() + seconds
     async with httpx.AsyncClient(trust_env=False) as client:
         while True:
             with contextlib.suppress(httpx.TransportError):

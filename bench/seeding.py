@@ -1,8 +1,8 @@
 """A large installation in a moment: one real integration with one real Link is copied inside the database.
 
 Every copy is what the service itself would have stored: the columns beside the document are those that
-`adapters.postgres.documents` computes, and ids, titles, addresses and times differ from row to row. The same number gives
-the same row, so two runs have the same database.
+`adapters.postgres.documents` computes, and ids, titles, addresses and times differ from row to row. The same number
+gives the same row, so two runs have the same database.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import psycopg
 from keepstep.adapters.postgres.documents import link_columns, link_from
 
 INTEGRATIONS = 100
-ENTRIES_PER_LINK = 3
+ENTRIES_PER_LINK = 2
 _AT_HOME = 100
 """So many copies belong to the real integration before the others get any: a page of it is full at every size."""
 _DAYS = 60
@@ -26,8 +26,8 @@ _INBOX_DAYS = 6
 """Handled notices are kept a week."""
 _NUMBER = 990000000
 """Stands in the template for the number of the copy; no other number of it has these digits."""
-_FIRST_WORDS = "Offline Bulk Shared Nightly Partial Secure Guided Custom Instant Linked".split()
-_SECOND_WORDS = "export import login search billing reports invites filters webhooks boards".split()
+_FIRST_WORDS = "Offline,Bulk,Shared,Nightly,Partial,Secure,Guided,Custom,Instant,Linked"
+_SECOND_WORDS = "export,import,login,search,billing,reports,invites,filters,webhooks,boards"
 _THIRD_WORDS = (
     "for admins,on mobile,in Europe,with audit,by team,for guests,at scale,per plan,via API,by mail"
 )
@@ -107,7 +107,8 @@ class Seeding:
         self.links = 0
         """Copies so far."""
         self._now = self._one("SELECT now()")
-        words = {"first": _FIRST_WORDS, "second": _SECOND_WORDS, "third": _THIRD_WORDS.split(",")}
+        lists = {"first": _FIRST_WORDS, "second": _SECOND_WORDS, "third": _THIRD_WORDS}
+        words = {name: each.split(",") for name, each in lists.items()}
         statement = psycopg.ClientCursor(self._connection).mogrify(_WORDS, words)
         self._connection.execute(statement.encode())
         self._template = self._make_template()

@@ -16,9 +16,8 @@ _NEVER = "86400"
 class Service:
     """One data folder; may be started and stopped several times."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self._folder = folder
-        self._port = port
+    def __init__(self, folder: Path, port: int, **settings: str) -> None:
+        self.folder = folder
         self.address = f"http://127.0.0.1:{port}"
         self.database = Database(folder / "data")
         self.settings = {
@@ -28,12 +27,12 @@ class Service:
             "log_format": "json",
             # Polls would be counted as calls of whatever is being measured.
             "poll_every": _NEVER,
-        }
-        self._environment = clean_environment(
+        } | settings
+        self.environment = clean_environment(
             **{f"KEEPSTEP_{name.upper()}": value for name, value in self.settings.items()}
         )
         # Where the person who runs this forbids bytecode, every start would compile the whole source.
-        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._child: Child | None = None
 
     @property
@@ -44,7 +43,10 @@ class Service:
 
     async def start(self) -> float:
         """Returns when /readyz first answered 200."""
-        self._child = Child("service", [program("keepstep"), "serve"], self._folder, self._environment)
+        return await self.run("serve")
+
+    async def run(self, *command: str) -> float:
+        self._child = Child("service", [program("keepstep"), *command], self.folder, self.environment)
         return await wait_for(self._child, f"{self.address}/readyz")
 
     async def stop(self) -> None:
@@ -67,8 +69,8 @@ class Service:
         root = str(Path(__file__).parents[1])
         made = subprocess.run(  # noqa: S603 - our own module
             command,
-            cwd=self._folder,
-            env=self._environment | {"PYTHONPATH": root},
+            cwd=self.folder,
+            env=self.environment | {"PYTHONPATH": root},
             capture_output=True,
             text=True,
             check=False,

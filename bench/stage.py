@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -208,19 +208,24 @@ class Stage:
         return [pair for column in columns or self.columns for pair in column.pairs]
 
 
+MakeService = Callable[[Path, int], Service]
+"""From a folder and a port."""
+
+
 @contextlib.asynccontextmanager
-async def open_stage(rest_seconds: float = 1.8) -> AsyncIterator[Stage]:
+async def open_stage(rest_seconds: float = 1.8, make_service: MakeService = Service) -> AsyncIterator[Stage]:
     """Starts everything in a temporary folder, and stops it by pid."""
     with tempfile.TemporaryDirectory(prefix="keepstep-bench-") as name:
         folder = Path(name)
+        folder.chmod(0o755)  # noqa: ASYNC240 - as root the database runs as another user, who has to get in
         board_port, tracker_port, service_port = free_ports(3)
         emulators: dict[str, Child] = {}
-        service = Service(folder, service_port)
+        service = make_service(folder, service_port)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(service.database.remove)
             for kind, port in (("productboard", board_port), ("gittab", tracker_port)):
-                emulators[kind] = _emulator(kind, port, folder)
-                stack.push_async_callback(emulators[kind].stop)
+                emulators[kind] = start_emulator(kind, port, folder)
+                stack.push_async_callback(_stop_last, emulators, kind)
             board = Board(f"http://127.0.0.1:{board_port}", folder / "productboard.json")
             tracker = Tracker(f"http://127.0.0.1:{tracker_port}", folder / "gittab.json")
             for kind, emulator in (("productboard", board), ("gittab", tracker)):
@@ -233,7 +238,14 @@ async def open_stage(rest_seconds: float = 1.8) -> AsyncIterator[Stage]:
             yield stage
 
 
-def _emulator(kind: str, port: int, folder: Path) -> Child:
+async def _stop_last(emulators: dict[str, Child], kind: str) -> None:
+    """The one that runs by then: it may have been started again meanwhile."""
+    if not emulators[kind].ended:
+        await emulators[kind].stop()
+
+
+def start_emulator(kind: str, port: int, folder: Path) -> Child:
+    """A second start in the same folder goes on from its state."""
     command = [sys.executable, "-m", "keepstep_sandbox", kind, "--port", str(port), "--seed", "empty"]
     command += ["--state", str(folder / f"{kind}.json"), "--insecure-callbacks"]
     return Child(kind, command, folder, clean_environment())

@@ -24,7 +24,7 @@ _NUMBERS = itertools.count(5000)
 
 
 @dataclass(frozen=True, slots=True)
-class _Drain:
+class Drain:
     seconds: float
     """From the first edit to the last write on the other side."""
     changes: int
@@ -40,7 +40,7 @@ class _Drain:
 
 
 async def measure(stage: Stage, columns: Sequence[Column], way: Way, repeats: int) -> Figure:
-    drains = [await _drain(stage, columns, way) for _ in range(repeats)]
+    drains = [await drain(stage, columns, way) for _ in range(repeats)]
     rates = [each.rate for each in drains]
     middle = sorted(drains, key=lambda each: each.rate)[len(drains) // 2]
     tokens = "1 token" if len(columns) == 1 else f"{len(columns)} tokens"
@@ -54,7 +54,7 @@ async def measure(stage: Stage, columns: Sequence[Column], way: Way, repeats: in
     )
 
 
-def _limit(drain: _Drain, tokens: int) -> str:
+def _limit(drain: Drain, tokens: int) -> str:
     per_token = drain.board_calls / drain.seconds / tokens
     if per_token > _BUSY * 40:
         return "the pace per Productboard token (40 calls/s, 8 of them at once)"
@@ -65,7 +65,7 @@ def _limit(drain: _Drain, tokens: int) -> str:
     return f"nothing is full; calls wait for each other ({per_token:.0f} Productboard calls/s and token)"
 
 
-async def _drain(stage: Stage, columns: Sequence[Column], way: Way) -> _Drain:
+async def drain(stage: Stage, columns: Sequence[Column], way: Way) -> Drain:
     await stage.quiet()
     for emulator in (stage.board, stage.tracker):
         await emulator.forget_journal()
@@ -84,7 +84,7 @@ async def _drain(stage: Stage, columns: Sequence[Column], way: Way) -> _Drain:
     await stage.still_quiet()
     calls = sum(each.is_call and each.started_at <= ended for each in board)
     shares = [(then - now) / (at - started) for then, now in zip(after, before, strict=True)]
-    return _Drain(ended - started, len(edits), calls, *shares)
+    return Drain(ended - started, len(edits), calls, *shares)
 
 
 def _spent(stage: Stage) -> list[float]:

@@ -17,7 +17,12 @@ PARTS = {
     "Calls until quiet",
     "Edit to change, feature to ticket",
     "Edit to change, ticket to feature",
+    "Burst",
     "Webhooks",
+    "Load",
+    "Workers",
+    "Sweep",
+    "Growth",
     "Changes per second, one process",
     "After the load",
 }

@@ -39,7 +39,9 @@ class Page(Answer, Generic[Item]):
     """A part of a list."""
 
     items: Sequence[Item]
-    total: int = Field(description="All that match, not only those in `items`; of a search for a text, 10,001 stands for more.")
+    total: int = Field(
+        description="All that match, not only those in `items`; of a search, 10,001 stands for more."
+    )
     offset: int
     limit: int
 
