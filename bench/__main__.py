@@ -71,12 +71,12 @@ class Scale:
 
 
 FULL = Scale(
-    3, 30, 60, 3, 4.0, 39, 3, 5, 30, 3, 10.0, 1.8, tuple(Way), 5, saturation.RATES, 3.0, (1, 2, 3), 1500,
+    3, 30, 60, 3, 4.0, 99, 3, 5, 30, 3, 10.0, 1.8, tuple(Way), 5, saturation.RATES, 3.0, (1, 2, 3), 1500,
     (10_000, 50), growth.SIZES, beside.Scale(30, 60, 10, 20),
 )  # fmt: skip
 QUICK = Scale(
-    1, 2, 10, 1, 1.0, 6, 1, 2, 6, 1, 1.0, 1.4, (Way.TO_TICKET,), 1, (10, 50), 1.0, (1,), 50,
-    (120, 4), (200, 1000), None,
+    1, 2, 10, 1, 1.0, 6, 1, 2, 6, 1, 1.0, 1.4, (Way.TO_TICKET,), 1, (50,), 1.0, (1,), 50,
+    (120, 4), (100, 300), None,
 )  # fmt: skip
 
 _FIGURES = Path(__file__).parents[1] / "build" / "bench.json"
@@ -157,7 +157,7 @@ async def _measure_apart(report: Report, scale: Scale) -> None:
 
 
 async def _workers(scale: Scale) -> list[Figure]:
-    pairs = scale.pairs_per_column
+    pairs = max(1, scale.pairs_per_column // 2)
     return await several.measure(scale.workers, scale.columns, pairs, scale.empty_jobs, scale.drains)
 
 

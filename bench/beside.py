@@ -25,6 +25,7 @@ _BETWEEN_SECONDS = 0.5
 _SLOW_SECONDS = 0.4
 _APART_SECONDS = 0.15
 _ARRIVE_SECONDS = 40.0
+_ANSWERS_SECONDS = 10.0
 _N8N_COLUMN = 900
 
 
@@ -160,18 +161,29 @@ async def _two_quick_edits(stage: Stage, contender: Contender, scale: Scale) -> 
 
 
 async def _after_a_kill(stage: Stage, contender: Contender, scale: Scale) -> dict[str, str]:
+    """Killed as soon as half of the edits' webhooks were answered with success."""
     edits = await _edited(stage, contender.column.pairs[: scale.killed], 0)
+    until = time.monotonic() + _ANSWERS_SECONDS
+    while (  # noqa: ASYNC110 - another process's doing
+        len(await _accepted(stage, contender)) < len(edits) / 2 and time.monotonic() < until
+    ):
+        await asyncio.sleep(0.02)
     await contender.kill()
-    board, _ = await _journals(stage)
-    accepted = {
-        each.body["data"]["id"]
-        for each in _deliveries(board, contender.column)
-        if each.status is not None and 200 <= each.status < 300
-    }
+    accepted = await _accepted(stage, contender)
     await contender.start()
     ours = {pair: title for pair, title in edits.items() if pair.feature in accepted}
     lost = await _arrived(stage, ours)
     return {f"kill -9 after {len(edits)} edits": f"{len(ours)} accepted, {len(lost)} of them lost"}
+
+
+async def _accepted(stage: Stage, contender: Contender) -> set[str]:
+    """Features of which a webhook was answered with success."""
+    board, _ = await _journals(stage)
+    return {
+        str(each.body["data"]["id"])
+        for each in _deliveries(board, contender.column)
+        if each.status is not None and 200 <= each.status < 300
+    }
 
 
 async def _edited(stage: Stage, pairs: Sequence[Pair], between: float) -> dict[Pair, str]:

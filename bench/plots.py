@@ -52,10 +52,10 @@ def draw_all(parts: Parts, folder: Path) -> None:
 
 def _draw(file: Path, draw: Callable[[Axes, Parts], None], parts: Parts) -> None:
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(7, 3.4), layout="constrained")
+        figure = Figure(figsize=(7, 3.8), layout="constrained")
         axes = figure.add_subplot()
         draw(axes, parts)
-        axes.legend(frameon=False, labelcolor=_GREY)
+        figure.legend(loc="outside upper center", ncols=2, frameon=False, labelcolor=_GREY)
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
 
 
