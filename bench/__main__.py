@@ -71,7 +71,7 @@ class Scale:
 
 
 FULL = Scale(
-    3, 30, 60, 3, 4.0, 99, 3, 5, 30, 3, 10.0, 1.8, tuple(Way), 5, saturation.RATES, 3.0, (1, 2, 3), 1500,
+    3, 30, 60, 3, 4.0, 99, 3, 5, 30, 3, 10.0, 1.8, tuple(Way), 5, saturation.RATES, 3.0, (1, 2, 3), 500,
     (10_000, 50), growth.SIZES, beside.Scale(30, 60, 10, 20),
 )  # fmt: skip
 QUICK = Scale(
@@ -157,7 +157,7 @@ async def _measure_apart(report: Report, scale: Scale) -> None:
 
 
 async def _workers(scale: Scale) -> list[Figure]:
-    pairs = max(1, scale.pairs_per_column // 2)
+    pairs = max(1, scale.pairs_per_column // 3)
     return await several.measure(scale.workers, scale.columns, pairs, scale.empty_jobs, scale.drains)
 
 
