@@ -4,12 +4,14 @@ import asyncio
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from bench.processes import Child, program
 from bench.service import Service
 from keepstep.adapters.postgres.embedded_binaries import find_binaries
 from keepstep.adapters.postgres.embedded_server import Cluster
 
+_CONNECTIONS = 200
 _WORKER_SECONDS = 2.0
 """Until a worker that was just started takes jobs."""
 
@@ -25,12 +27,19 @@ class Fleet(Service):
         self._workers: list[Child] = []
 
     async def start(self) -> float:
-        running = await asyncio.to_thread(self.cluster.ensure_started)
-        self.dsn = running.dsn()
+        self.dsn = await asyncio.to_thread(self._start_database)
         self.environment["KEEPSTEP_DATABASE_URL"] = self.settings["database_url"] = self.dsn
         ready = await self.run("serve", "--no-worker")
         await self.set_workers(1)
         return ready
+
+    def _start_database(self) -> str:
+        """With room for several processes: the embedded one is made for a single one."""
+        dsn = self.cluster.ensure_started().dsn()
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET max_connections = {_CONNECTIONS}".encode())
+        self.cluster.stop()
+        return self.cluster.ensure_started().dsn()
 
     async def set_workers(self, number: int) -> None:
         while len(self._workers) > number:

@@ -96,7 +96,7 @@ async def _linked(stage: Stage, ctx: Context, column: Column, links: int) -> lis
         raise BenchError(f"{len(both)} of {links} items were found on both sides.")
     async with ctx.storage.begin() as uow:
         for feature, ticket in both:
-            link = new_pair(ctx, integration, sides.tracker, feature, ticket, FirstSync.ASK)
+            link = new_pair(ctx, integration, sides.tracker, feature, ticket, FirstSync.KEEP)
             # As after a push: we know what the cell shows, because we put it there.
             await uow.links.add_or_find(replace(link, cell=cell_of(ctx, link)))
         await uow.commit()
