@@ -202,6 +202,7 @@ def rules_of(settings: Settings) -> Rules:
         longest_retry=settings.longest_retry,
         settle_scale=settings.settle_scale,
         journal_days=settings.journal_days,
+        inbox_days=settings.inbox_days,
         fight=Fight(settings.fight_flips, settings.fight_within),
         guard=Guard(settings.guard_links, settings.guard_percent),
     )

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     longest_retry: timedelta = Field(timedelta(minutes=10), gt=timedelta())
     settle_scale: float = Field(1.0, ge=0, le=10)
     journal_days: int = Field(90, ge=1)
+    inbox_days: int = Field(7, ge=1)
+    """Notices that were handled, and clicks, are kept so long, for questions."""
     guard_links: int = Field(5, ge=0)
     """So many Links, or `guard_percent` of an integration if that is more, may be detached by themselves in an hour."""
     guard_percent: int = Field(10, ge=0, le=100)

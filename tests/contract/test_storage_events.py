@@ -180,6 +180,16 @@ async def test_pruning_drops_what_is_handled_or_matched_nothing(filled: Storage)
         assert await uow.inbox.prune(at(11)) == 1, "the unmatched one that was young enough before"
 
 
+async def test_pruning_takes_the_oldest_first_and_no_more_than_it_is_told(filled: Storage):
+    await _add(filled, *[notice(None, seconds) for seconds in (3, 1, 2, 9)])
+    async with filled.begin() as uow:
+        for seconds in (5, 4, 9):
+            await uow.clicks.add(Click(link(1).id, at(seconds)))
+        assert [await uow.inbox.prune(at(9), limit=2) for _ in range(3)] == [2, 1, 0]
+        assert [await uow.clicks.prune(at(9), limit=1) for _ in range(3)] == [1, 1, 0]
+        assert [click.came_at for click in await uow.clicks.recent(link(1).id, at(0))] == [at(9)]
+
+
 async def test_a_click_is_answered_once(filled: Storage):
     async with filled.begin() as uow:
         early, late = [await uow.clicks.add(Click(link(1).id, at(seconds))) for seconds in (0, 5)]

@@ -46,6 +46,7 @@ class Rules:
     settle_scale: float = 1.0
     """Scales the trackers' settle times, for demos and tests."""
     journal_days: int = 90
+    inbox_days: int = 7
     fight: Fight = field(default_factory=lambda: Fight(flips=0))
     guard: Guard = field(default_factory=Guard)
     alert_every: timedelta = timedelta(hours=1)

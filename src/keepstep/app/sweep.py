@@ -3,7 +3,7 @@
 It wakes only Links of *active* integrations that are not *set aside* and whose `retry_at` has passed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from keepstep.app.context import Context
@@ -11,12 +11,12 @@ from keepstep.app.polling import schedule_polls
 from keepstep.domain.events import Notice, NoticeKind, Source, Timer, TimerKind
 from keepstep.domain.ids import LinkId
 from keepstep.domain.integration import IntegrationState
-from keepstep.ports.storage import UnitOfWork
+from keepstep.ports.storage import PRUNE_BATCH, UnitOfWork
 
 _BATCH = 200
 _WITHOUT_JOB_AFTER = timedelta(seconds=20)
 _UNMATCHED_KEPT = timedelta(minutes=10)
-_HANDLED_KEPT = timedelta(days=7)
+"""As long as a creation may take, whose ticket they may be about."""
 _POLL_KINDS = frozenset({TimerKind.POLL_FEATURES, TimerKind.POLL_TICKETS, TimerKind.LOOK_AFTER})
 
 
@@ -93,12 +93,25 @@ async def ensure_polls(ctx: Context) -> None:
 
 
 async def prune(ctx: Context) -> None:
+    """What is older than it is kept for, batch by batch: no transaction is open for long, whatever has gathered."""
     now = ctx.clock.now()
+    noticed = now - timedelta(days=ctx.rules.inbox_days)
+    noted = now - timedelta(days=ctx.rules.journal_days)
+    for drop in (
+        lambda uow: uow.inbox.prune(noticed, now - _UNMATCHED_KEPT),
+        lambda uow: uow.clicks.prune(noticed),
+        lambda uow: uow.journal.prune(noted),
+        lambda uow: uow.bulk_runs.prune(noted),
+    ):
+        while await _drop(ctx, drop) >= PRUNE_BATCH:
+            pass
+
+
+async def _drop(ctx: Context, drop: Callable[[UnitOfWork], Awaitable[int]]) -> int:
     async with ctx.storage.begin() as uow:
-        await _prune(ctx, uow)
-        await uow.journal.prune(now - timedelta(days=ctx.rules.journal_days))
-        await uow.bulk_runs.prune(now - timedelta(days=ctx.rules.journal_days))
+        dropped = await drop(uow)
         await uow.commit()
+    return dropped
 
 
 async def fold_counts(ctx: Context) -> None:
@@ -107,11 +120,6 @@ async def fold_counts(ctx: Context) -> None:
         await uow.links.fold_counts()
         await uow.journal.fold_counts()
         await uow.commit()
-
-
-async def _prune(ctx: Context, uow: UnitOfWork) -> None:
-    """Handled rows are kept a week for questions; unmatched ones as long as a creation may take."""
-    await uow.inbox.prune(ctx.clock.now() - _HANDLED_KEPT, ctx.clock.now() - _UNMATCHED_KEPT)
 
 
 async def _wake(ctx: Context, links: Sequence[LinkId]) -> int:

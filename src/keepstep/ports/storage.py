@@ -13,6 +13,9 @@ from keepstep.domain.integration import Integration
 from keepstep.domain.link import Link, LinkState
 from keepstep.ports.bulk import BulkItems, BulkRuns
 
+PRUNE_BATCH = 2_000
+"""Rows dropped in one transaction: none of them is open for long, however much has gathered."""
+
 
 class Integrations(Protocol):
     async def add(self, integration: Integration) -> None: ...
@@ -155,9 +158,11 @@ class Inbox(Protocol):
     async def waiting(self, integration: IntegrationId) -> int:
         """Unhandled notices of Links; those that match no Link are not waiting for anything."""
 
-    async def prune(self, before: datetime, unmatched_before: datetime | None = None) -> int:
+    async def prune(
+        self, before: datetime, unmatched_before: datetime | None = None, limit: int = PRUNE_BATCH
+    ) -> int:
         """Drop handled notices received before `before`, and unmatched ones before `unmatched_before` (default: the
-        same). Returns how many.
+        same), the oldest first and at most `limit`. Returns how many.
         """
 
 
@@ -200,7 +205,8 @@ class Journal(Protocol):
     ) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
         """When we last wrote to each side."""
 
-    async def prune(self, before: datetime) -> int: ...
+    async def prune(self, before: datetime, limit: int = PRUNE_BATCH) -> int:
+        """Drop entries of before then, the oldest first and at most `limit`. Returns how many."""
 
 
 class Clicks(Protocol):
@@ -212,6 +218,9 @@ class Clicks(Protocol):
 
     async def recent(self, link: LinkId, since: datetime) -> Sequence[Click]:
         """Clicks of this Link that came since then."""
+
+    async def prune(self, before: datetime, limit: int = PRUNE_BATCH) -> int:
+        """Drop those that came before then, the oldest first and at most `limit`. Returns how many."""
 
 
 class Timers(Protocol):

@@ -10,7 +10,7 @@ from keepstep.domain.errors import MissingError
 from keepstep.domain.events import Act, Click, Entry, Notice, NoticeKind, Source, Timer
 from keepstep.domain.fields import Side
 from keepstep.domain.ids import IntegrationId, LinkId
-from keepstep.ports.storage import JournalQuery, full_hour
+from keepstep.ports.storage import PRUNE_BATCH, JournalQuery, full_hour
 
 _WRITES = frozenset({Act.WROTE, Act.CREATED})
 _HOUR = timedelta(hours=1)
@@ -93,7 +93,9 @@ class MemoryInbox:
             for notice in self._unhandled()
         )
 
-    async def prune(self, before: datetime, unmatched_before: datetime | None = None) -> int:
+    async def prune(
+        self, before: datetime, unmatched_before: datetime | None = None, limit: int = PRUNE_BATCH
+    ) -> int:
         state = await self._transaction.write()
         unmatched = unmatched_before or before
         old = [
@@ -102,10 +104,10 @@ class MemoryInbox:
             if (notice.id in state.handled and notice.received_at < before)
             or (notice.id not in state.handled and notice.link_id is None and notice.received_at < unmatched)
         ]
+        old = sorted(old, key=lambda row: state.notices[row].received_at)[:limit]
         for row in old:
             del state.notices[row]
             state.handled.pop(row, None)
-        state.clicks = {row: click for row, click in state.clicks.items() if click.came_at >= before}
         return len(old)
 
     def _unhandled(self) -> list[Notice]:
@@ -201,10 +203,10 @@ class MemoryJournal:
                 last[key] = max(entry.at, last.get(key, entry.at))
         return _by_side(last)
 
-    async def prune(self, before: datetime) -> int:
+    async def prune(self, before: datetime, limit: int = PRUNE_BATCH) -> int:
         state = await self._transaction.write()
-        old = [row for row, entry in state.journal.items() if entry.at < before]
-        for row in old:
+        old = sorted((entry.at, row) for row, entry in state.journal.items() if entry.at < before)[:limit]
+        for _, row in old:
             del state.journal[row]
         return len(old)
 
@@ -236,6 +238,13 @@ class MemoryClicks:
             c for c in self._transaction.state.clicks.values() if c.link_id == link and c.came_at >= since
         )
         return sorted(found, key=lambda click: (click.came_at, click.id))
+
+    async def prune(self, before: datetime, limit: int = PRUNE_BATCH) -> int:
+        state = await self._transaction.write()
+        old = sorted((click.came_at, row) for row, click in state.clicks.items() if click.came_at < before)
+        for _, row in old[:limit]:
+            del state.clicks[row]
+        return len(old[:limit])
 
 
 class MemoryTimers:

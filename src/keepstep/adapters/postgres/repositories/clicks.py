@@ -11,6 +11,7 @@ from keepstep.adapters.postgres.documents import in_utc
 from keepstep.domain.errors import MissingError
 from keepstep.domain.events import Click
 from keepstep.domain.ids import LinkId
+from keepstep.ports.storage import PRUNE_BATCH
 
 _ADD = """
 INSERT INTO clicks (link_id, came_at, answered_at, final)
@@ -19,6 +20,11 @@ SELECT id, %s, %s, %s FROM links WHERE id = %s FOR KEY SHARE RETURNING id
 _RECENT = """
 SELECT link_id, came_at, answered_at, final, id FROM clicks WHERE link_id = %s AND came_at >= %s
 ORDER BY came_at, id
+"""
+_PRUNE = """
+DELETE FROM clicks WHERE id IN (
+    SELECT id FROM clicks WHERE came_at < %s ORDER BY came_at LIMIT %s FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -51,3 +57,7 @@ class PostgresClicks:
             Click(LinkId(owner), in_utc(came_at), in_utc(answered_at) if answered_at else None, final, number)
             for owner, came_at, answered_at, final, number in await cursor.fetchall()
         ]
+
+    async def prune(self, before: datetime, limit: int = PRUNE_BATCH) -> int:
+        cursor = await self._connection.execute(_PRUNE, (before, limit))
+        return cursor.rowcount

@@ -11,6 +11,7 @@ from keepstep.domain.errors import MissingError
 from keepstep.domain.events import Notice, NoticeKind, Source
 from keepstep.domain.fields import Side
 from keepstep.domain.ids import IntegrationId, LinkId
+from keepstep.ports.storage import PRUNE_BATCH
 
 # A Link that is being deleted at this moment is waited for and then taken as gone, never an error.
 _ADD = """
@@ -54,6 +55,15 @@ INSERT INTO received (integration_id, side, slot, last_at, unlinked)
 SELECT id, %s, pg_backend_pid() %% 8, %s, 1 FROM integrations WHERE id = %s FOR KEY SHARE
 ON CONFLICT (integration_id, side, slot)
 DO UPDATE SET last_at = greatest(received.last_at, excluded.last_at), unlinked = received.unlinked + 1
+"""
+_PRUNE = """
+DELETE FROM inbox WHERE id IN (
+    SELECT id FROM inbox
+    WHERE received_at < greatest(%(before)s, %(unmatched_before)s)
+        AND ((handled_at IS NOT NULL AND received_at < %(before)s)
+            OR (handled_at IS NULL AND link_id IS NULL AND received_at < %(unmatched_before)s))
+    ORDER BY received_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -129,14 +139,12 @@ class PostgresInbox:
         row = await cursor.fetchone()
         return row[0] if row else 0
 
-    async def prune(self, before: datetime, unmatched_before: datetime | None = None) -> int:
-        """Clicks of that age go too: nobody waits for them any more."""
+    async def prune(
+        self, before: datetime, unmatched_before: datetime | None = None, limit: int = PRUNE_BATCH
+    ) -> int:
         cursor = await self._connection.execute(
-            "DELETE FROM inbox WHERE (received_at < %s AND handled_at IS NOT NULL)"
-            " OR (received_at < %s AND handled_at IS NULL AND link_id IS NULL)",
-            (before, unmatched_before or before),
+            _PRUNE, {"before": before, "unmatched_before": unmatched_before or before, "limit": limit}
         )
-        await self._connection.execute("DELETE FROM clicks WHERE came_at < %s", (before,))
         return cursor.rowcount
 
 

@@ -14,7 +14,7 @@ from keepstep.domain.errors import MissingError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import IntegrationId, LinkId
-from keepstep.ports.storage import JournalQuery, full_hour
+from keepstep.ports.storage import PRUNE_BATCH, JournalQuery, full_hour
 
 _ADD = """
 INSERT INTO journal (at, act, integration_id, link_id, side, field, doc) VALUES (%s, %s, %s, %s, %s, %s, %s)
@@ -51,6 +51,11 @@ CROSS JOIN LATERAL (
     WHERE integration_id = integrations.id AND side = sides.side AND act IN ('wrote', 'ticket created')
     ORDER BY at DESC LIMIT 1
 ) AS last
+"""
+_PRUNE = """
+DELETE FROM journal WHERE id IN (
+    SELECT id FROM journal WHERE at < %s ORDER BY at, id LIMIT %s FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -137,8 +142,8 @@ class PostgresJournal:
             last.setdefault(IntegrationId(of), {})[Side(side)] = in_utc(at)
         return last
 
-    async def prune(self, before: datetime) -> int:
-        cursor = await self._connection.execute("DELETE FROM journal WHERE at < %s", (before,))
+    async def prune(self, before: datetime, limit: int = PRUNE_BATCH) -> int:
+        cursor = await self._connection.execute(_PRUNE, (before, limit))
         return cursor.rowcount
 
     async def _select(self, condition: str, *values: object) -> list[Entry]:
