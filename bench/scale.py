@@ -47,7 +47,9 @@ async def measure(workers: Sequence[int], columns: int, pairs: int, jobs: int, r
         numbers = {"unit": "a second", "syncs": rates, "empty jobs": bare}
         return [
             *figures,
-            Figure("  for the plot", f"{columns * pairs} Links, {columns} tokens", numbers=numbers),
+            Figure(
+                "Links and tokens per side", f"{columns * pairs} Links, {columns} tokens", numbers=numbers
+            ),
         ]
 
 
