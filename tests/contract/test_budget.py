@@ -147,9 +147,21 @@ async def test_who_is_sent_away_is_told_a_time_of_his_own(pair: Pair, account: A
     asks = [Ask(CallClass.NOTIFICATION, CallKind.READ) for _ in range(4)]
     waits = [(await pair[number % 2].take(account, [HOUR], ask)).wait for number, ask in enumerate(asks)]
     gaps = [later - earlier for earlier, later in itertools.pairwise(waits)]
-    assert all(4 * HOUR.interval - 10 < gap <= 4 * HOUR.interval + 0.01 for gap in gaps)
+    assert all(5 * HOUR.interval - 10 < gap <= 5 * HOUR.interval + 0.01 for gap in gaps)
     other = await pair.ours.take(account, [HOUR], Ask(CallClass.BULK, CallKind.READ))
     assert other.wait <= 300.01
+
+
+async def test_the_limit_that_sends_away_decides_how_far_apart_they_come_back(
+    pair: Pair, account: AccountKey
+):
+    """A job makes one new ticket, but several calls: a limit of creations alone spreads them by one each."""
+    slow = Limit("creations", calls=46, seconds=3600, burst=10, costs=CREATES)
+    create = Ask(CallClass.NOTIFICATION, CallKind.CREATE)
+    assert await _taken(pair, account, [slow, HOUR], create, 7) == 7
+    waits = [(await pair[number % 2].take(account, [slow, HOUR], create)).wait for number in range(3)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(waits)]
+    assert all(slow.interval - 10 < gap <= slow.interval + 0.01 for gap in gaps)
 
 
 async def test_no_click_stands_behind_another_one_sent_away(pair: Pair, account: AccountKey):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keepstep.app.bulk_linking import PairsNow, link_item, read_pairs
-from keepstep.app.bulk_waiting import bear, is_due
+from keepstep.app.bulk_waiting import PATIENCE_SECONDS, bear, is_due
 from keepstep.app.context import Context
 from keepstep.app.push import ask_push, new_link, pushed_again
 from keepstep.domain.bulk import (
@@ -23,6 +23,7 @@ from keepstep.domain.bulk import (
     outcome_of,
     why_not_pushed,
 )
+from keepstep.domain.calls import CallClass
 from keepstep.domain.column import INITIAL
 from keepstep.domain.errors import MissingError, StaleRevisionError
 from keepstep.domain.events import Source
@@ -45,7 +46,8 @@ async def feed_runs(ctx: Context) -> int:
     for run in runs:
         with contextlib.suppress(BusyError, LockLostError, StaleRevisionError, MissingError):
             async with ctx.locks.hold(f"bulk:{run.id}") as held:
-                begun += await _feed(ctx, held, run.id)
+                with ctx.outside.calling(CallClass.BULK, patience=PATIENCE_SECONDS):
+                    begun += await _feed(ctx, held, run.id)
     return begun
 
 

@@ -7,7 +7,7 @@ import contextlib
 
 from keepstep.app.bulk_collecting import Collecting, collect_features
 from keepstep.app.bulk_pairing import collect_csv, collect_pairs
-from keepstep.app.bulk_waiting import bear, is_due
+from keepstep.app.bulk_waiting import PATIENCE_SECONDS, bear, is_due
 from keepstep.app.context import Context
 from keepstep.app.opening import open_sides
 from keepstep.domain.bulk import BulkKind, BulkRun, BulkState
@@ -17,9 +17,6 @@ from keepstep.domain.ids import BulkId
 from keepstep.domain.integration import IntegrationState
 from keepstep.ports.errors import OutsideError
 from keepstep.ports.locks import BusyError, Held, LockLostError
-
-_PATIENCE_SECONDS = 30.0
-"""It holds no worker's slot, and a run that is sent away begins its collecting anew."""
 
 
 async def prepare_runs(ctx: Context) -> int:
@@ -32,7 +29,7 @@ async def prepare_runs(ctx: Context) -> int:
             continue
         with contextlib.suppress(BusyError, LockLostError, StaleRevisionError, MissingError):
             async with ctx.locks.hold(f"bulk:{run.id}") as held:
-                with ctx.outside.calling(CallClass.BULK, patience=_PATIENCE_SECONDS):
+                with ctx.outside.calling(CallClass.BULK, patience=PATIENCE_SECONDS):
                     await _prepare(ctx, held, run.id)
                 done += 1
     return done

@@ -7,6 +7,9 @@ from keepstep.app.failures import backoff, pause_for_credential
 from keepstep.domain.bulk import BulkRun, BulkState
 from keepstep.ports.errors import AuthLostError, OutsideError, RateLimitedError, StaleError, TransientError
 
+PATIENCE_SECONDS = 30.0
+"""For one call of a run's own: it holds no worker's slot, and begins anew when it is sent away."""
+
 
 async def bear(ctx: Context, run: BulkRun, error: OutsideError) -> None:
     """Commit what the failure means for the run. A credential that is refused pauses its integration."""

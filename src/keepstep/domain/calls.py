@@ -32,6 +32,8 @@ _SHARE_OF_BEGUN = 0.125
 """So much further goes work whose first call was made: what was read shall not be thrown away for want of a write."""
 
 _LEAST_DRAIN = 1.1
+_CALLS_OF_A_JOB = {CallKind.READ: 3.0, CallKind.WRITE: 1.5, CallKind.CREATE: 0.5}
+"""On an average."""
 
 ANY_CALL: Mapping[CallKind, float] = dict.fromkeys(CallKind, 1.0)
 WRITES: Mapping[CallKind, float] = {CallKind.WRITE: 1.0, CallKind.CREATE: 1.0}
@@ -67,6 +69,10 @@ class Limit:
     def cost(self, kind: CallKind) -> float:
         return self.costs.get(kind, 0.0)
 
+    def cost_of_a_job(self, kind: CallKind) -> float:
+        """Of one that makes this call among others."""
+        return max(self.cost(kind), sum(self.cost(each) * number for each, number in _CALLS_OF_A_JOB.items()))
+
     def room(self, call_class: CallClass, cost: float, *, begun: bool) -> float:
         """How full the bucket may be with this call in it. An empty one takes a call of every class."""
         share = min(1.0, _SHARES[call_class] + (_SHARE_OF_BEGUN if begun else 0.0))
@@ -80,6 +86,8 @@ class Charge:
     name: str
     fills: float
     room: float
+    spread: float
+    """Between two who are sent away because of it: what a job takes drains meanwhile. No click waits for another."""
 
 
 def charges_of(
@@ -91,17 +99,8 @@ def charges_of(
             limit.name,
             limit.cost(kind) * limit.interval,
             limit.room(call_class, limit.cost(kind), begun=begun) * limit.interval,
+            0.0 if call_class is CallClass.CLICK else limit.cost_of_a_job(kind) * limit.interval,
         )
         for limit in limits
         if limit.cost(kind)
     ]
-
-
-_CALLS_OF_A_JOB = 4
-
-
-def spread_of(charges: Sequence[Charge], call_class: CallClass) -> float:
-    """Seconds between those who are sent away: about a job's calls have drained then. No click waits for another."""
-    if call_class is CallClass.CLICK:
-        return 0.0
-    return _CALLS_OF_A_JOB * max((charge.fills for charge in charges), default=0.0)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from keepstep.domain.calls import CallClass, Limit, charges_of, spread_of
+from keepstep.domain.calls import CallClass, Limit, charges_of
 from keepstep.ports.budget import FURTHEST_SECONDS, ROUNDING_SECONDS, AccountKey, Ask, Turn
 
 
@@ -31,14 +31,17 @@ class MemoryBudget:
         charges = charges_of(limits, ask.call_class, ask.kind, begun=ask.begun)
         full = {each.name: max(now, found.full_until.get(each.name, 0.0)) + each.fills for each in charges}
         closed = found.closed_until - now
-        wait = max(0.0, closed, *(full[each.name] - now - each.room for each in charges))
+        wait, spread = max(0.0, closed), max((each.spread for each in charges), default=0.0)
+        for each in charges:
+            mine = full[each.name] - now - each.room
+            if mine > wait:
+                wait, spread = mine, each.spread
         if wait < ROUNDING_SECONDS:
             found.full_until |= full
             return Turn()
-        step = spread_of(charges, ask.call_class)
-        if wait > ask.patience and step:
+        if wait > ask.patience and spread:
             again = max(now + wait, found.promised.get(ask.call_class, 0.0))
-            found.promised[ask.call_class] = min(again + step, now + wait + FURTHEST_SECONDS)
+            found.promised[ask.call_class] = min(again + spread, now + wait + FURTHEST_SECONDS)
             wait = again - now
         return Turn(wait, closed > 0)
 

@@ -9,7 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from keepstep.adapters.connections import one_statement
 from keepstep.adapters.postgres.pool import new_pool
-from keepstep.domain.calls import Limit, charges_of, spread_of
+from keepstep.domain.calls import Limit, charges_of
 from keepstep.ports.budget import FURTHEST_SECONDS, ROUNDING_SECONDS, AccountKey, Ask, Turn
 
 _TAKE = "SELECT wait, closed FROM take_call(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -39,9 +39,9 @@ class PostgresBudget:
             [each.name for each in charges],
             [each.fills for each in charges],
             [each.room for each in charges],
+            [each.spread for each in charges],
             ask.call_class + 1,  # arrays begin with 1 there
             ask.patience,
-            spread_of(charges, ask.call_class),
             FURTHEST_SECONDS,
             ROUNDING_SECONDS,
         )

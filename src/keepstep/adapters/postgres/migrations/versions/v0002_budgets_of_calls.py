@@ -24,8 +24,8 @@ COMMENT ON TABLE call_budgets IS 'account: keyed digest of address and token; ti
 
 _TAKE = """
 CREATE FUNCTION take_call(
-    asked text, names text[], fills double precision[], rooms double precision[],
-    class integer, patience double precision, step double precision,
+    asked text, names text[], fills double precision[], rooms double precision[], spreads double precision[],
+    class integer, patience double precision,
     furthest double precision, rounding double precision,
     OUT wait double precision, OUT closed boolean
 ) LANGUAGE plpgsql AS $$
@@ -33,6 +33,7 @@ DECLARE
     budget call_budgets;
     moment double precision;
     until double precision;
+    spread double precision := (SELECT coalesce(max(each), 0) FROM unnest(spreads) each);
     news jsonb := '{}';
 BEGIN
     SELECT * INTO budget FROM call_budgets WHERE account = asked FOR UPDATE;
@@ -46,15 +47,18 @@ BEGIN
     wait := greatest(0, budget.closed_until - moment);
     FOR place IN 1 .. cardinality(names) LOOP
         until := greatest(moment, (budget.full_until ->> names[place])::double precision) + fills[place];
-        wait := greatest(wait, until - moment - rooms[place]);
+        IF until - moment - rooms[place] > wait THEN
+            wait := until - moment - rooms[place];
+            spread := spreads[place];
+        END IF;
         news := news || jsonb_build_object(names[place], until);
     END LOOP;
     IF wait < rounding THEN
         wait := 0;
         UPDATE call_budgets SET full_until = full_until || news, used_at = clock_timestamp() WHERE account = asked;
-    ELSIF wait > patience AND step > 0 THEN
+    ELSIF wait > patience AND spread > 0 THEN
         until := greatest(moment + wait, budget.promised[class]);
-        UPDATE call_budgets SET promised[class] = least(until + step, moment + wait + furthest) WHERE account = asked;
+        UPDATE call_budgets SET promised[class] = least(until + spread, moment + wait + furthest) WHERE account = asked;
         wait := until - moment;
     END IF;
 END $$;
