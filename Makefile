@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove crash crash-points chaos mutants text-table tracker-table test-redmine bench reliability fmt lint types imports lock clean
+.PHONY: help init dev-init demo test unit contract functional acceptance sandbox browser prove crash crash-points chaos fuzz mutants text-table tracker-table test-redmine bench reliability fmt lint types imports lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,9 @@ crash-points: $(VENV)/.dev ## write the list of those points anew
 
 chaos: $(VENV)/.dev ## CHAOS_S seconds of faults, kills and edits over CHAOS_LINKS Links, then a verdict
 	@$(BIN)/python -m chaos
+
+fuzz: $(VENV)/.dev ## send every door 5,000 wrong payloads a test
+	KEEPSTEP_FUZZ=5000 $(BIN)/pytest -q tests/fuzz
 
 mutants: $(VENV)/.dev ## put deliberate bugs in and see whether the machine finds each of them
 	$(BIN)/python -m mutants

@@ -6,6 +6,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from keepstep.adapters.connections import SeenConnection, check_if_doubtful
+from keepstep.adapters.postgres.texts import storable_texts
 
 _STATEMENT_MILLISECONDS = 30_000
 _NAME_BYTES = 63
@@ -48,6 +49,6 @@ def new_pool(
         max_idle=120,
         name=application_name,
         connection_class=SeenConnection,
-        kwargs=connection_settings(application_name, **extra),
+        kwargs=connection_settings(application_name, **extra) | {"context": storable_texts()},
         check=check_if_doubtful,
     )
