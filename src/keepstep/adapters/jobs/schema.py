@@ -51,9 +51,11 @@ END $$;
 CREATE OR REPLACE TRIGGER pair_job_ended AFTER DELETE ON procrastinate_jobs
 FOR EACH ROW WHEN (OLD.status = 'doing') EXECUTE FUNCTION pair_job_ended();
 
--- A new job looks for the last one of its tenant (queue.py).
-CREATE INDEX IF NOT EXISTS pair_jobs_tenant ON procrastinate_jobs ((args ->> 'tenant'), priority)
-WHERE status = 'todo' AND queue_name = 'links';
+-- A new job looks for the last one of its tenant (queue.py). Without its third condition the fetch of the next job,
+-- which asks for no tenant, would take this index too, and read and sort every job that waits.
+DROP INDEX IF EXISTS pair_jobs_tenant;
+CREATE INDEX IF NOT EXISTS pair_jobs_of_tenant ON procrastinate_jobs ((args ->> 'tenant'), priority)
+WHERE status = 'todo' AND queue_name = 'links' AND (args ->> 'tenant') IS NOT NULL;
 
 -- The engine's connections carry the process's name, so each worker row says whose it is.
 ALTER TABLE procrastinate_workers
