@@ -7,7 +7,7 @@ from keepstep.adapters.vault.keys import keys_from_setting, new_key_line
 from keepstep.adapters.vault.postgres import PostgresVault
 from keepstep.domain.errors import MissingError
 from keepstep.domain.ids import SecretRef
-from keepstep.ports.vault import Vault, VaultError
+from keepstep.ports.vault import KeyUse, Vault, VaultError
 
 pytest_plugins = ["storages"]
 
@@ -77,3 +77,61 @@ async def test_a_lost_key_is_said_and_the_secret_can_be_entered_anew(
 async def test_no_repr_shows_a_secret(vault: Vault):
     ref = await vault.put(_SECRET)
     assert _SECRET not in f"{vault!r} {ref!r}"
+
+
+class Ring:
+    """One vault's secrets, opened with the keys of one start after another."""
+
+    def __init__(self, request: pytest.FixtureRequest, kind: str) -> None:
+        self._pool = request.getfixturevalue("postgres_pool") if kind == "postgres" else None
+        self._memory = MemoryVault()
+        self._lines: dict[str, str] = {}
+
+    def vault(self, *names: str) -> Vault:
+        """As after a restart with these keys, the first of which seals."""
+        if self._pool is None:
+            self._memory.use_keys(*names)
+            return self._memory
+        lines = [self._lines.setdefault(name, f"{name}:{new_key_line().partition(':')[2]}") for name in names]
+        return PostgresVault(self._pool, keys_from_setting(",".join(lines)))
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def ring(request: pytest.FixtureRequest) -> Ring:
+    return Ring(request, request.param)
+
+
+async def test_it_tells_which_keys_seal_what(ring: Ring):
+    await ring.vault("b").put(_SECRET)
+    vault = ring.vault("c", "a")
+    for _ in range(2):
+        await vault.put(_SECRET)
+    assert await vault.list_keys() == [
+        KeyUse("c", 2, given=True, first=True),
+        KeyUse("a", 0, given=True, first=False),
+        KeyUse("b", 1, given=False, first=False),
+    ]
+
+
+async def test_after_a_rotation_the_old_key_can_go(ring: Ring):
+    old = ring.vault("old")
+    refs = [await old.put(f"{_SECRET} {number}") for number in range(3)]
+    both = ring.vault("new", "old")
+    refs.append(await both.put(f"{_SECRET} 3"))
+    assert await both.rotate() == 3
+    assert await both.rotate() == 0
+    assert [each.secrets for each in await both.list_keys()] == [4, 0]
+    new = ring.vault("new")
+    assert [await new.open(ref) for ref in refs] == [f"{_SECRET} {number}" for number in range(4)]
+
+
+async def test_a_rotation_without_one_of_the_keys_does_the_rest_and_says_so(ring: Ring):
+    lost = await ring.vault("lost").put(_SECRET)
+    ref = await ring.vault("old").put(_SECRET)
+    both = ring.vault("new", "old")
+    with pytest.raises(VaultError, match="the key lost"):
+        await both.rotate()
+    new = ring.vault("new")
+    assert await new.open(ref) == _SECRET
+    with pytest.raises(VaultError):
+        await new.open(lost)

@@ -105,17 +105,6 @@ async def test_rotation_does_not_undo_what_is_written_meanwhile(postgres_pool: P
     assert {row["key_id"] for row in await _rows(postgres_pool)} == {"new"}
 
 
-async def test_rotation_names_the_key_it_lacks_and_does_the_rest(postgres_pool: Pool):
-    await PostgresVault(postgres_pool, _keys(_line("lost", 3))).put(_SECRET)
-    ref = await PostgresVault(postgres_pool, _keys(_OLD)).put(_SECRET)
-    vault = PostgresVault(postgres_pool, _keys(_NEW, _OLD))
-    assert await vault.missing_keys() == {"lost"}
-    with pytest.raises(VaultError, match="key lost"):
-        await vault.rotate()
-    assert {row["key_id"] for row in await _rows(postgres_pool)} == {"new", "lost"}
-    assert await vault.open(ref) == _SECRET
-
-
 async def test_another_key_under_the_same_id_does_not_open(postgres_pool: Pool):
     ref = await PostgresVault(postgres_pool, _keys(_OLD)).put(_SECRET)
     with pytest.raises(VaultError):

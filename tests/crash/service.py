@@ -199,7 +199,7 @@ class Service:
                 points,
                 reads=("wait",),
             ),
-            vault=Port(PostgresVault(pool, keys), "vault", points, reads=("open", "last_four")),
+            vault=Port(PostgresVault(pool, keys), "vault", points, reads=("open", "last_four", "list_keys")),
             clock=self.clock,
             outside=OutsideWorld(allow_private=True, transport=self.transport),
             pages=SignedLinkPages(self.addresses.service, [b"k" * 32]),

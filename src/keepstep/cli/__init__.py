@@ -12,7 +12,7 @@ from psycopg_pool import PoolTimeout
 from typer.core import TyperGroup
 
 from keepstep.bootstrap import EmbeddedDatabaseError
-from keepstep.cli import bulk, doctor, integrations, links, people, running, trackers
+from keepstep.cli import bulk, doctor, integrations, links, people, running, sealing, trackers
 from keepstep.domain.errors import KeepstepError
 from keepstep.ports.vault import VaultError
 from keepstep.settings import SettingsError
@@ -48,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _part in (running, doctor, people, integrations, links, bulk, trackers):
+for _part in (running, doctor, sealing, people, integrations, links, bulk, trackers):
     _part.add_to(app)
 
 

@@ -21,6 +21,7 @@ from keepstep.adapters.postgres.schema import is_current
 from keepstep.adapters.vault.keys import KEY_FILE
 from keepstep.app.doctor import Finding, Mark, examine_all
 from keepstep.app.mending import mend
+from keepstep.app.sealing import examine_keys
 from keepstep.bootstrap import EmbeddedDatabaseError, Runtime, database, open_runtime
 from keepstep.cli.opening import find_integration
 from keepstep.cli.printing import plain, say, say_data, wrapped
@@ -139,6 +140,7 @@ async def _look_further(
             if fix:
                 done = await mend(runtime.ctx, chosen) or ["There was nothing to put right."]
                 found.extend(Finding("put right", Mark.OK, plain(each)) for each in done)
+            found.extend(await examine_keys(runtime.ctx))
             found.extend(await _look_at_workers(runtime))
             report.extend(await _look_at_integrations(runtime, chosen))
     except (psycopg.Error, PoolTimeout) as error:

@@ -1,7 +1,7 @@
 """Key-encryption keys: from the setting KEEPSTEP_SECRET_KEYS, or from a key file that is made on the first start.
 
 The setting is `id:base64 of 32 bytes`, several separated by commas: the first one seals, all of them open. To rotate,
-put a new key in front, let `PostgresVault.rotate` wrap everything anew, then drop the old one. The key file has the
+put a new key in front, let `keepstep reseal` wrap everything anew, then drop the old one. The key file has the
 same form, so its line can be moved into the setting.
 """
 

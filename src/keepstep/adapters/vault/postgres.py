@@ -1,6 +1,7 @@
 """The vault on PostgreSQL: envelopes in the table `secrets`, the keys to them only in this process."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -11,7 +12,7 @@ from keepstep.adapters.vault.envelope import Envelope, rewrap, seal, unseal
 from keepstep.adapters.vault.keys import Keys
 from keepstep.domain.errors import MissingError
 from keepstep.domain.ids import SecretRef
-from keepstep.ports.vault import VaultError
+from keepstep.ports.vault import KeyUse, VaultError
 
 _SHOWN = 4
 _SHORTEST_SHOWN = 16
@@ -77,19 +78,16 @@ class PostgresVault:
         async with self._pool.connection() as connection:
             await connection.execute("DELETE FROM secrets WHERE ref = %s", (ref,))
 
-    async def missing_keys(self) -> set[str]:
-        """Ids of keys that secrets are sealed with and that we were not given: their integrations cannot work."""
+    async def list_keys(self) -> Sequence[KeyUse]:
         async with self._pool.connection() as connection:
-            rows = await (await connection.execute("SELECT DISTINCT key_id FROM secrets")).fetchall()
-        return {row[0] for row in rows} - self._keys.by_id.keys()
+            cursor = await connection.execute("SELECT key_id, count(*) FROM secrets GROUP BY key_id")
+            counts: dict[str, int] = dict(await cursor.fetchall())
+        first, given = self._keys.first, self._keys.by_id.keys()
+        names = sorted(given | counts.keys(), key=lambda name: (name != first, name))
+        return [KeyUse(name, counts.get(name, 0), name in given, name == first) for name in names]
 
     async def rotate(self) -> int:
-        """Wrap every data key with the first key; returns how many were wrapped by another.
-
-        Others may read, write and rotate meanwhile. Run it once every process has the new first key: one that has not
-        goes on sealing with the old one. Raises VaultError at the end when some could not be unwrapped; all others
-        are done then.
-        """
+        """The secrets' own keys are wrapped anew; the secrets stay sealed as they are."""
         done, last, failure = 0, "", None
         while True:
             async with self._pool.connection() as connection:
