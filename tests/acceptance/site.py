@@ -144,8 +144,20 @@ class Site:
 
     def token(self) -> str:
         if not self._token:
-            self._token = asyncio.run(_new_token(self.database_url))
+            self._token = (
+                asyncio.run(_new_token(self.database_url)) if self.database_url else self._by_command()
+            )
         return self._token
+
+    def _by_command(self) -> str:
+        """The embedded database is reached through the service's own commands."""
+        for words in (("create", "tester"), ("token", "tester")):
+            command = self.start(f"admin-{words[0]}", "admin", *words)
+            until(lambda command=command: command.ended is not None, _START_SECONDS)
+            assert command.ended == 0, command.output
+        found = re.search(r"\bks_\S+", command.output)
+        assert found is not None
+        return found[0]
 
     def api(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
         answer = self.client.request(
