@@ -6,10 +6,12 @@ import os
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from chaos.checker import Verdict, judge
+from chaos.clocks import clock_offsets
 from chaos.looking import Looking
 from chaos.people import People
 from chaos.place import Place, open_place
@@ -64,7 +66,8 @@ async def _run(plan: Plan) -> bool:
         kills = await _storm(plan, place, weather, people)
         _say(f"storm: {sum(people.did.values())} acts {dict(people.did)}")
         _say(f"storm: {sum(weather.met.values())} faults {dict(weather.met)}")
-        _say(f"storm: {kills} workers killed, the database ended once")
+        _say(f"storm: {sum(kills.values())} workers killed, the database ended once")
+        _say(_clocks(kills))
         rest = await looking.quiet(plan.patience)
         verdict = judge(await looking.sights())
         _say(
@@ -82,10 +85,17 @@ async def _opened(town: Town) -> AsyncIterator[Town]:
         await town.aclose()
 
 
-async def _storm(plan: Plan, place: Place, weather: Weather, people: People) -> int:
-    """Returns how many workers were killed."""
+def _clocks(kills: Counter[int]) -> str:
+    if clock_offsets() == (0,):
+        return "storm: all clocks were true; others skipped: no libfaketime here"
+    wrong = {f"{seconds:+d} s": times for seconds, times in sorted(kills.items()) if seconds}
+    return f"storm: {sum(wrong.values())} workers started with a wrong clock {wrong}"
+
+
+async def _storm(plan: Plan, place: Place, weather: Weather, people: People) -> Counter[int]:
+    """Returns how many workers were killed, by how far ahead the clock of the next one was."""
     dice = random.Random(f"{plan.seed} kills")  # noqa: S311 - a seed, so that it can be run again
-    kills, restarted = 0, False
+    kills, restarted = Counter[int](), False
     tasks = [asyncio.create_task(weather.storm()), asyncio.create_task(people.live())]
     began = time.monotonic()
     try:
@@ -94,8 +104,9 @@ async def _storm(plan: Plan, place: Place, weather: Weather, people: People) -> 
             for task in tasks:
                 if task.done():
                     task.result()
-            await place.kill_worker(dice.randrange(_WORKERS))
-            kills += 1
+            clock = dice.choice(clock_offsets())
+            await place.kill_worker(dice.randrange(_WORKERS), clock)
+            kills[clock] += 1
             if not restarted and time.monotonic() - began > plan.seconds / 2:
                 await asyncio.to_thread(place.restart_database)
                 restarted = True

@@ -14,6 +14,7 @@ import psutil
 import psycopg
 from bench.processes import Child, clean_environment, free_ports, program, wait_for
 
+from chaos.clocks import environment_of_clock
 from keepstep.adapters.postgres.embedded import embedded_postgres
 
 _QUICK = {
@@ -57,19 +58,20 @@ class Place:
         for number in range(workers):
             self._start(f"worker {number}", "worker")
 
-    def _start(self, name: str, *arguments: str) -> None:
-        self._children[name] = Child(name, [program("keepstep"), *arguments], self._folder, self._environment)
+    def _start(self, name: str, *arguments: str, clock: int = 0) -> None:
+        environment = self._environment | environment_of_clock(clock)
+        self._children[name] = Child(name, [program("keepstep"), *arguments], self._folder, environment)
 
     def _emulator(self, name: str, port: int) -> Child:
         command = [sys.executable, "-m", "keepstep_sandbox", name, "--port", str(port), "--seed", "empty"]
         command += ["--insecure-callbacks", "--time-scale", "0.01"]
         return Child(name, command, self._folder, clean_environment())
 
-    async def kill_worker(self, number: int) -> None:
-        """As a power cut would; it is started again at once."""
+    async def kill_worker(self, number: int, clock: int) -> None:
+        """As a power cut would; it is started again at once, with a clock that is so many seconds ahead."""
         name = f"worker {number}"
         await self._killed(self._children[name])
-        self._start(name, "worker")
+        self._start(name, "worker", clock=clock)
 
     @staticmethod
     async def _killed(child: Child) -> None:

@@ -43,5 +43,25 @@ async def test_sleepers_of_a_stopped_clock_wait_for_their_time():
     await late
 
 
+async def test_waits_are_measured_past_a_jump_of_the_calendar():
+    clock = FakeClock(sleeps_advance=False)
+    start, begun = clock.now(), clock.elapsed()
+    sleeper = asyncio.create_task(clock.sleep(10))
+    await asyncio.sleep(0)
+    clock.jump(timedelta(hours=-1))
+    clock.advance(4)
+    assert (clock.now() - start, clock.elapsed() - begun) == (timedelta(hours=-1, seconds=4), 4)
+    assert not sleeper.done()
+    clock.advance(6)
+    await sleeper
+
+
+@pytest.mark.parametrize("clock", [SystemClock(), FakeClock()])
+async def test_elapsed_time_goes_on_with_a_sleep(clock: SystemClock | FakeClock):
+    begun = clock.elapsed()
+    await clock.sleep(0.01)
+    assert clock.elapsed() > begun
+
+
 def test_ids_of_fake_clocks_are_the_same_in_every_run():
     assert [FakeClock().new_link_id() for _ in range(2)] == [f"{1:032x}"] * 2

@@ -97,6 +97,9 @@ class JumpingClock(SystemClock):
         self.jump(_LOOK_SECONDS)
         return datetime.fromtimestamp(self._at[0], UTC)
 
+    def elapsed(self):
+        return self.now().timestamp()
+
     async def sleep(self, seconds):
         self.jump(seconds)
         await asyncio.sleep(0)

@@ -36,6 +36,7 @@ from keepstep.domain.ids import IntegrationId, LinkId, StatusId
 from keepstep.domain.integration import Integration, IntegrationState, ProjectRef
 from keepstep.domain.link import Link
 from keepstep.domain.policy import StatusMap, SyncPolicy
+from keepstep.ports.clock import Clock
 from keepstep.ports.storage import JournalQuery, LinkQuery
 from keepstep.web import api
 from keepstep.web.app import create_app
@@ -91,7 +92,9 @@ class ByHost(httpx.AsyncBaseTransport):
 
 
 class World:
-    def __init__(self, rules: Rules = QUICK, *, total_seconds: float = 10.0) -> None:
+    def __init__(
+        self, rules: Rules = QUICK, *, total_seconds: float = 10.0, clock: Clock | None = None
+    ) -> None:
         self.network = ByHost()
         self.client = httpx.AsyncClient(transport=self.network)
         sandbox = {"allow_insecure_callbacks": True, "time_scale": 0.001, "client": self.client}
@@ -105,7 +108,7 @@ class World:
             locks=MemoryLocks(),
             signals=MemorySignals(),
             vault=MemoryVault(),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             outside=self.outside,
             pages=SignedLinkPages(rules.public_url, [b"k" * 32]),
             rules=rules,

@@ -7,7 +7,7 @@ contain are looked up by id, so that a deletion which nobody announces is notice
 
 import contextlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from keepstep.app.cells import cell_of
@@ -80,10 +80,13 @@ async def _poll(ctx: Context, integration: Integration, side: Side) -> int:
     started = ctx.clock.now()
     async with ctx.storage.begin() as uow:
         mark = await uow.marks.get(integration.id, side)
-    since = (mark or integration.created_at) - ctx.rules.poll_overlap
+    is_ahead = mark is not None and mark > started
+    since = started - ctx.rules.poll_every if is_ahead else mark or integration.created_at
+    since -= ctx.rules.poll_overlap
     shown = await (_changed_features if side is Side.FEATURE else _changed_tickets)(ctx, integration, since)
     news = await _store_news(ctx, integration, side, shown)
-    looked_up = await _is_look_up_due(ctx, integration, side)
+    # A mark that lies ahead is of a clock that was put right since: it does not say when that poll was.
+    looked_up = is_ahead or await _is_look_up_due(ctx, integration, side)
     if looked_up:
         news += await _look_up_the_rest(ctx, integration, side, set(shown))
     if side is Side.FEATURE:
@@ -99,7 +102,7 @@ async def _poll(ctx: Context, integration: Integration, side: Side) -> int:
 async def _is_look_up_due(ctx: Context, integration: Integration, side: Side) -> bool:
     async with ctx.storage.begin() as uow:
         last = await uow.marks.get(integration.id, f"ids:{side}")
-    return last is None or ctx.clock.now() - last >= ctx.rules.look_up_every
+    return last is None or not timedelta() <= ctx.clock.now() - last < ctx.rules.look_up_every
 
 
 async def _changed_features(ctx: Context, integration: Integration, since: datetime) -> dict[str, Snapshot]:

@@ -6,7 +6,7 @@ answer says is applied by Productboard when it arrives, so the cell is looked at
 
 import hmac
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keepstep.app.cells import cell_of, is_settled, look_at_cell_later
 from keepstep.app.context import Context
@@ -26,7 +26,7 @@ from keepstep.ports.storage import UnitOfWork
 
 async def click(ctx: Context, integration_id: IntegrationId, authorization: str, body: bytes) -> Cell:
     """Raises MissingError (no such integration), NotGenuineError, UnreadableError."""
-    came_at = ctx.clock.now()
+    came_at, deadline = ctx.clock.now(), ctx.clock.elapsed() + ctx.rules.push_wait
     async with ctx.storage.begin() as uow:
         integration = await uow.integrations.get(integration_id)
     await check_board_proof(ctx, integration, authorization)
@@ -36,7 +36,7 @@ async def click(ctx: Context, integration_id: IntegrationId, authorization: str,
         raise UnreadableError(f"data.integrationId is {wire.column!r}; this address belongs to {column!r}.")
     match wire.trigger:
         case "button.push":
-            return await _push(ctx, integration, wire, came_at)
+            return await _push(ctx, integration, wire, came_at, deadline)
         case "button.unlink":
             return await _unlink(ctx, integration, wire)
         case "button.dismiss":
@@ -53,14 +53,16 @@ async def check_board_proof(ctx: Context, integration: Integration, authorizatio
         raise NotGenuineError("The Authorization header is not the one that we gave to Productboard.")
 
 
-async def _push(ctx: Context, integration: Integration, wire: ColumnClick, came_at: datetime) -> Cell:
+async def _push(
+    ctx: Context, integration: Integration, wire: ColumnClick, came_at: datetime, deadline: float
+) -> Cell:
     refusal = _not_now(integration)
     if refusal:
         await _mend_after(ctx, integration, wire)
         return error_cell(refusal)
     link, opened = await _open_link(ctx, integration, wire, came_at)
     await ctx.jobs.wake_link(link.id, Urgency.PERSON)
-    cell = await _outcome(ctx, link.id, came_at)
+    cell = await _outcome(ctx, link.id, deadline)
     await _note_answer(ctx, link, opened, final=cell.state is not CellState.PROGRESS)
     return cell
 
@@ -152,9 +154,8 @@ def pushed_again(link: Link, now: datetime) -> Link:
     return link
 
 
-async def _outcome(ctx: Context, link_id: LinkId, came_at: datetime) -> Cell:
-    """Wait for the job, but answer inside the limit whatever happens."""
-    deadline = came_at + timedelta(seconds=ctx.rules.push_wait)
+async def _outcome(ctx: Context, link_id: LinkId, deadline: float) -> Cell:
+    """Wait for the job, but answer inside the limit whatever happens, also when the machine's time is set meanwhile."""
     while True:
         async with ctx.storage.begin() as uow:
             link = await uow.links.find(link_id)
@@ -165,7 +166,7 @@ async def _outcome(ctx: Context, link_id: LinkId, came_at: datetime) -> Cell:
             return error_cell(refusal)
         if is_settled(link):
             return cell_of(ctx, link)
-        left = (deadline - ctx.clock.now()).total_seconds()
+        left = deadline - ctx.clock.elapsed()
         if left <= 0:
             return PROGRESS
         await ctx.signals.wait(link_id, left)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keepstep.app import detach, moves
 from keepstep.app.acting import commit_intent, count_half, write_side
@@ -21,7 +21,7 @@ from keepstep.domain.plan import Plan, PlannedWrite, make_plan, moved, with_valu
 from keepstep.ports.errors import NotThereError, OutsideError, StaleError
 
 _REPLANS = 3
-_FRESH = timedelta(seconds=0.5)
+_FRESH_SECONDS = 0.5
 """A read older than this is repeated right before a write: most APIs know no write precondition."""
 _CELL_UNKNOWN = frozenset({NoticeKind.CELL, NoticeKind.PUSH})
 """The answer to a click may have overwritten the cell; a bulk run answers nobody."""
@@ -32,9 +32,10 @@ class Reading:
     """What both sides show now; a side that nothing speaks of counts as its base."""
 
     now: Base
-    read_at: dict[Side, datetime] = field(default_factory=dict)
+    read_at: dict[Side, float] = field(default_factory=dict)
+    """When, by the clock that never jumps."""
 
-    def take(self, side: Side, shown: Snapshot, at: datetime) -> None:
+    def take(self, side: Side, shown: Snapshot, at: float) -> None:
         self.now = Base(shown, self.now.ticket) if side is Side.FEATURE else Base(self.now.feature, shown)
         self.read_at[side] = at
 
@@ -91,7 +92,7 @@ def _sides_to_read(work: Work) -> frozenset[Side]:
 
 
 async def _read(work: Work, reading: Reading, side: Side) -> None:
-    started = work.now
+    started = work.ctx.clock.elapsed()
     try:
         if side is Side.FEATURE:
             feature = await read_feature(work)
@@ -293,7 +294,7 @@ async def _carry_out(work: Work, reading: Reading, plan: Plan) -> bool:
     for side in targets:
         if side is not targets[0] and not await _still_as_read(work, reading, side):
             return False  # while the first side was written; what it confirmed is kept
-        started = work.now
+        started = work.ctx.clock.elapsed()
         shown = await write_side(work, side, plan.for_side(side), reading.now.side(side))
         reading.take(side, shown, started)
     return True
@@ -301,7 +302,7 @@ async def _carry_out(work: Work, reading: Reading, plan: Plan) -> bool:
 
 async def _still_as_read(work: Work, reading: Reading, side: Side) -> bool:
     read_at = reading.read_at.get(side)
-    if read_at is not None and work.now - read_at <= _FRESH:
+    if read_at is not None and work.ctx.clock.elapsed() - read_at <= _FRESH_SECONDS:
         return True
     before = reading.now.side(side)
     await _read(work, reading, side)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keepstep.app.context import Context
 from keepstep.app.opening import open_tracker, tracker_hook_url
@@ -72,13 +72,13 @@ async def wait_for_a_call(
     ctx: Context, integration_id: IntegrationId, since: datetime, seconds: float
 ) -> bool:
     """Whether the tracker called our webhook at or after `since`; gives up after so many seconds."""
-    end = ctx.clock.now() + timedelta(seconds=seconds)
+    end = ctx.clock.elapsed() + seconds
     while True:
         async with ctx.storage.begin() as uow:
             heard = (await uow.inbox.last_received()).get(integration_id, {}).get(Side.TICKET)
         if heard is not None and heard >= since:
             return True
-        if ctx.clock.now() >= end:
+        if ctx.clock.elapsed() >= end:
             return False
         await ctx.clock.sleep(_LOOK_SECONDS)
 

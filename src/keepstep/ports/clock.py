@@ -10,6 +10,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Aware, in UTC."""
 
+    def elapsed(self) -> float:
+        """Seconds since some moment of this process. Measures waits: it never jumps when the calendar is set."""
+
     async def sleep(self, seconds: float) -> None: ...
 
     def new_integration_id(self) -> IntegrationId:

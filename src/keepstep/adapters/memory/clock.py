@@ -20,6 +20,8 @@ class FakeClock:
         self, start: datetime = _START, *, sleeps_advance: bool = True, random_ids: bool = False
     ) -> None:
         self._now = start
+        self._start = start
+        self._jumped = timedelta()
         self._sleeps_advance = sleeps_advance
         self._random_ids = random_ids
         self._numbers = itertools.count(1)
@@ -27,6 +29,15 @@ class FakeClock:
 
     def now(self) -> datetime:
         return self._now
+
+    def elapsed(self) -> float:
+        return (self._now - self._jumped - self._start).total_seconds()
+
+    def jump(self, by: timedelta) -> None:
+        """As when somebody sets the machine's time: no sleeper wakes sooner or later for it."""
+        self._now += by
+        self._jumped += by
+        self._sleepers = [(until + by, woken) for until, woken in self._sleepers]
 
     def advance(self, by: timedelta | float) -> datetime:
         """Seconds or a timedelta; wakes whoever has slept long enough."""
