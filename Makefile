@@ -59,6 +59,9 @@ browser: $(VENV)/.dev ## the main job in a real Chromium; screenshots in build/s
 prove: $(VENV)/.dev ## look for a way to break convergence in 2,000 new examples
 	KEEPSTEP_PROVE=2000 $(BIN)/pytest -q tests/convergence --timeout 3000
 
+fuzz: $(VENV)/.dev ## send wrong payloads to every door and to the API: FUZZ examples (2000) a test
+	KEEPSTEP_FUZZ=$${FUZZ:-2000} $(BIN)/pytest -q tests/fuzz
+
 test-redmine: $(VENV)/.dev ## adapter, main job and browser on a real Redmine (INSTALL=1 installs Debian's first, as root)
 	tests/install_redmine.sh
 	$(BIN)/pytest -n 2 --dist loadfile -m redmine tests/contract tests/functional tests/browser
@@ -71,9 +74,6 @@ crash-points: $(VENV)/.dev ## write the list of those points anew
 
 chaos: $(VENV)/.dev ## CHAOS_S seconds of faults, kills and edits over CHAOS_LINKS Links, then a verdict
 	@$(BIN)/python -m chaos
-
-fuzz: $(VENV)/.dev ## send every door 5,000 wrong payloads a test
-	KEEPSTEP_FUZZ=5000 $(BIN)/pytest -q tests/fuzz
 
 mutants: $(VENV)/.dev ## put deliberate bugs in and see whether the machine finds each of them
 	$(BIN)/python -m mutants

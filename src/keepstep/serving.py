@@ -21,6 +21,7 @@ from keepstep.web.app import create_app
 from keepstep.web.column import router as column
 from keepstep.web.deps import Check, Readiness, Services
 from keepstep.web.hooks import router as hooks
+from keepstep.web.patience import PatientProtocol
 from keepstep.worker.schedule import Schedule
 
 _LOG = structlog.get_logger(__name__)
@@ -130,7 +131,13 @@ async def _serve(
     app = create_app(build_services(runtime, ready, boards), [column, hooks, api.router])
     api.describe(app)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_SECONDS
+        app,
+        http=PatientProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     server = _Server(config)
     beside = [asyncio.create_task(run_worker(runtime))] if with_worker else []

@@ -224,3 +224,11 @@ async def test_the_api_takes_a_token_and_nothing_else(place):
     await place.people.revoke_token(made.token.id)
     answer = await member.web.get("/api/v1/who", headers={"Authorization": f"Bearer {made.secret}"})
     assert answer.status_code == 401
+
+
+async def test_a_name_with_a_character_that_no_database_keeps_is_an_unknown_name(place):
+    await place.people.create_admin(NAME, PASSWORD)
+    visitor = await place.visitor()
+
+    assert (await log_in(visitor, name=f"{NAME}\0")).status_code == 401
+    assert (await log_in(visitor)).status_code == 303

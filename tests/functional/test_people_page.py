@@ -152,3 +152,9 @@ async def test_guessing_the_present_password_is_slowed_down(member):
     page = await member.send("/people/password", old=PASSWORD, new="long enough one", again="long enough one")
 
     assert "Too many attempts" in words(page)
+
+
+async def test_a_token_with_control_characters_in_its_name_is_refused(member):
+    page = await member.send("/people/tokens", token_name="script\x01")
+
+    assert "A name has no control characters." in words(page)

@@ -111,7 +111,7 @@ class World:
         self.readiness = Readiness((Check("database", ok=True, detail="migrated"),))
         self.boards: tuple[tuple[str, str], ...] = ()
 
-    def app(self, doors: Iterable[APIRouter] = ()) -> FastAPI:
+    def app(self, doors: Iterable[APIRouter] = (), **options: float) -> FastAPI:
         return create_app(
             Services(
                 ctx=self.ctx,
@@ -123,6 +123,7 @@ class World:
                 boards=self.boards,
             ),
             doors,
+            **options,
         )
 
     @contextlib.asynccontextmanager

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hypothesis import strategies as st
@@ -36,8 +36,8 @@ BROKEN_BODIES = st.one_of(
 
 @st.composite
 def mutated(draw: st.DrawFn, contents: list[Any]) -> Any:
-    """One of the contents with up to four places changed, dropped or replaced by another."""
-    content = copy.deepcopy(contents[draw(st.integers(0, len(contents) - 1))])
+    """One of the contents with up to four places changed, dropped or moved."""
+    content = copy.deepcopy(draw(st.sampled_from(contents)))
     for _ in range(draw(st.integers(0, 4))):
         places = list(_places(content))
         if not places:
@@ -69,11 +69,14 @@ def _places(content: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @st.composite
-def bodies(draw: st.DrawFn, contents: list[Any]) -> bytes:
-    """Mostly JSON with something wrong in it; now and then with a part of its bytes gone or others in between."""
+def bodies(draw: st.DrawFn, contents: list[Any], finish: Callable[[Any], Any] = lambda same: same) -> bytes:
+    """Mostly JSON with something wrong in it; now and then with a part of its bytes gone or others in between.
+
+    `finish` is given each content last.
+    """
     if draw(st.integers(0, 4)) == 0:
         return draw(BROKEN_BODIES)
-    content = draw(mutated(contents))
+    content = finish(draw(mutated(contents)))
     body = draw(st.sampled_from([raw, escaped]))(content)
     if draw(st.integers(0, 4)) == 0:
         at = draw(st.integers(0, len(body)))

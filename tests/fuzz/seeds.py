@@ -1,4 +1,4 @@
-"""Genuine payloads of every sender: a small one of our own a kind, and recorded ones where they are at hand.
+"""Genuine payloads of every sender: a small one of our own a kind, and the vendors' recorded ones where at hand.
 
 `headers_for` proves a body the way its sender does, so that what is behind the proof is reached, too.
 """
@@ -18,10 +18,7 @@ RECORDED = Path(__file__).parents[2] / ".." / "shared" / "webhook-examples"
 _FOLDERS = {"github": "github", "gitlab": "gitlab", "gittab": "gitlab", "jira": "jira-cloud", "linear": "linear",
             "redmine": "redmine"}  # fmt: skip
 
-_SENT = 1_111_111_111_111
-"""Stands in the seeds for the moment at which they are sent."""
-
-_OWN: dict[str, Any] = {
+OWN: dict[str, Any] = {
     "github": {"action": "edited", "issue": {"id": 1007}, "sender": {"login": "ann"}},
     "gitlab": {
         "object_kind": "issue",
@@ -32,7 +29,7 @@ _OWN: dict[str, Any] = {
     "jira": {"webhookEvent": "jira:issue_updated", "issue": {"id": "1007"}, "user": {"displayName": "Ann"}},
     "linear": {
         "type": "Issue", "action": "update", "data": {"id": TICKETS["linear"], "trashed": False},
-        "actor": {"name": "Ann"}, "webhookTimestamp": _SENT,
+        "actor": {"name": "Ann"}, "webhookTimestamp": 0,
     },
     "redmine": {
         "type": "issue.updated",
@@ -59,15 +56,14 @@ EVENT = {
 
 def contents_of(kind: str) -> list[Any]:
     recorded = [json.loads(each.read_bytes()) for each in sorted((RECORDED / _FOLDERS[kind]).glob("*.json"))]
-    for each in recorded:
-        if "webhookTimestamp" in each:
-            each["webhookTimestamp"] = _SENT
-    return [_OWN[kind], *recorded]
+    return [OWN[kind], *recorded]
 
 
-def just_sent(body: bytes) -> bytes:
+def with_time(kind: str, content: Any) -> Any:
     """Linear's deliveries tell when they were sent, and an old one is refused."""
-    return body.replace(b"%d" % _SENT, b"%d" % (time.time() * 1000))
+    if kind == "linear" and isinstance(content, dict) and "webhookTimestamp" in content:
+        return content | {"webhookTimestamp": int(time.time() * 1000)}
+    return content
 
 
 def headers_for(kind: str, body: bytes, delivery: str) -> dict[str, str]:

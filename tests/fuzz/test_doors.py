@@ -5,6 +5,7 @@ No answer is a fault of ours, nothing is stored that was not proven, and no row 
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from fuzz import seeds
 from fuzz.mutations import bodies, escaped
 from fuzz.site import EXAMPLES, HOOK_SECRET, KINDS, PASSWORD, Site, open_site
 
-UNDERSTOOD = frozenset({200, 204, 400, 401, 404, 405, 413, 422})
+UNDERSTOOD = frozenset({200, 204, 307, 400, 401, 404, 405, 413, 422})
 BIGGEST_ROW = 4096
 """Bytes; whatever a sender wrote into names and ids."""
 
@@ -25,7 +26,9 @@ _FUZZ = settings(
     max_examples=EXAMPLES,
     deadline=None,
     derandomize=EXAMPLES < 1000,
-    phases=(Phase.explicit, Phase.reuse, Phase.generate) if EXAMPLES < 1000 else tuple(Phase),
+    # A payload of a vendor's has thousands of places: making it small takes minutes, and it can be read as it is.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    database=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,
@@ -51,7 +54,7 @@ class Doors:
         """The status. Refused and unproven calls have left nothing."""
         answer = self._runner.run(self.site.send(method, path, **more))
         after = self._runner.run(self.site.stored())
-        assert answer.status_code in UNDERSTOOD, answer.text[:300]
+        assert answer.status_code in UNDERSTOOD, answer.text
         if not may_store or answer.status_code >= 300:
             assert after == self.before
         self.before = after
@@ -62,7 +65,7 @@ class Doors:
         answer = self._runner.run(
             self.site.send("POST", "/login", content=body, headers={"Content-Type": kind})
         )
-        assert answer.status_code in (400, 401, 422), answer.status_code
+        assert answer.status_code in (400, 401, 422), answer.text
         assert "set-cookie" not in answer.headers
 
     def biggest_row(self) -> int:
@@ -86,14 +89,13 @@ def test_a_proven_notification_of_a_tracker_is_read_or_refused(doors, kind):
     path, taken = f"/hooks/tracker/{integration.id}", []
 
     @_FUZZ
-    @given(bodies(contents), _HEADER.map(str.strip))
+    @given(bodies(contents, partial(seeds.with_time, kind)), _HEADER.map(str.strip))
     def send(body: bytes, delivery: str) -> None:
-        body = seeds.just_sent(body)
         headers = seeds.headers_for(kind, body, delivery or "d")
         taken.append(doors.send("POST", path, may_store=True, content=body, headers=_latin(headers)))
 
     send()
-    whole = seeds.just_sent(escaped(contents[0]))
+    whole = escaped(seeds.with_time(kind, contents[0]))
     headers = seeds.headers_for(kind, whole, "the seed itself")
     assert doors.send("POST", path, may_store=True, content=whole, headers=headers) == 200
     assert 400 in taken
@@ -199,8 +201,8 @@ def test_an_address_of_a_link_opens_only_as_it_was_signed(doors):
     @given(_PATH, st.integers(0, len(signed)), st.integers(0, 5))
     def send(wrong: str, at: int, dropped: int) -> None:
         changed = signed[:at] + wrong + signed[at + dropped :]
-        assume(changed.encode("ascii", "replace") != signed.encode())
-        assert doors.send("GET", f"/l/{_quoted(changed)}", may_store=False) in (404, 405)
+        assume(changed != signed)
+        assert doors.send("GET", f"/l/{_quoted(changed)}", may_store=False) in (307, 404, 405)
 
     send()
 

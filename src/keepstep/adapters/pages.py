@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadData, Signer, base64_decode, base64_encode
 
 from keepstep.domain.ids import LinkId
 
@@ -22,7 +22,14 @@ class SignedLinkPages:
 
     def read(self, signed: str) -> LinkId | None:
         try:
-            value = self._signer.unsign(signed.encode("ascii", "replace")).decode("ascii", "replace")
-        except BadSignature:
+            value = self._signer.unsign(signed.encode()).decode("ascii", "replace")
+            if not _is_as_written(signed.rpartition(".")[2]):
+                return None
+        except BadData:
             return None
         return LinkId(value) if len(value) == _ID_LENGTH else None
+
+
+def _is_as_written(signature: str) -> bool:
+    """Reading base64 passes over foreign characters and unused bits: one signature shall have one form."""
+    return base64_encode(base64_decode(signature)) == signature.encode()

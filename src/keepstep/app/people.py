@@ -218,6 +218,8 @@ class People:
         name = " ".join(name.split())
         if not name:
             raise InvalidInputError("name", "Say what the token is for, so that you know it again later.")
+        if not name.isprintable():
+            raise InvalidInputError("name", "A name has no control characters.")
         if len(name) > LONGEST_TOKEN_NAME:
             raise InvalidInputError("name", f"At most {LONGEST_TOKEN_NAME} characters.")
         secret = f"{_TOKEN_PREFIX}{self._clock.new_secret()}"
@@ -247,7 +249,8 @@ def digest(secret: str) -> bytes:
 
 
 def _folded(name: str) -> str:
-    return name.strip().lower()[:100]
+    """Nobody's name has U+0000, which no database can look up: it becomes a sign that stands for it."""
+    return name.strip().lower()[:100].replace("\0", "\ufffd")
 
 
 def _checked_name(name: str) -> str:

@@ -17,6 +17,8 @@ _BODY_LIMIT = 1024 * 1024
 _HOOK_LIMIT = 8 * 1024 * 1024
 """A tracker's notification may carry a description of 1 MiB several times over: now, before, and escaped."""
 
+_BODY_SECONDS = 30.0
+
 
 class _Static(StaticFiles):
     """Kept for a year when asked for by fingerprint, else checked by ETag each time."""
@@ -28,8 +30,13 @@ class _Static(StaticFiles):
         return response
 
 
-def create_app(services: Services, doors: Iterable[APIRouter] = ()) -> FastAPI:
-    """`doors` are the routes of Productboard's column, the webhooks and the JSON API."""
+def create_app(
+    services: Services, doors: Iterable[APIRouter] = (), *, body_seconds: float = _BODY_SECONDS
+) -> FastAPI:
+    """`doors` are the routes of Productboard's column, the webhooks and the JSON API.
+
+    `body_seconds`: by then the whole of a body has to be here.
+    """
     app = FastAPI(
         title="Keepstep",
         version=services.version,
@@ -39,7 +46,7 @@ def create_app(services: Services, doors: Iterable[APIRouter] = ()) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    app.add_middleware(BodyLimit, limit=_BODY_LIMIT, larger={"/hooks/": _HOOK_LIMIT})
+    app.add_middleware(BodyLimit, limit=_BODY_LIMIT, seconds=body_seconds, larger={"/hooks/": _HOOK_LIMIT})
     app.add_middleware(SecurityHeaders, https=services.secure_cookies)
     for path in ("/static", PUBLIC_STATIC):
         app.mount(path, _Static(directory=STATIC), name=path)

@@ -145,6 +145,7 @@ _PLAIN: dict[int, Problem] = {
                  "It may have been removed, or the address is incomplete.", "Start from the list of integrations."),
     405: Problem(405, "method_not_allowed", "Not possible like this", "This address does not take such a request.",
                  cure="Start from the list of integrations."),
+    408: Problem(408, "too_slow", "Too slow", "What was sent did not come in time."),
     413: Problem(413, "too_large", "Too large", "What was sent is larger than we take."),
     429: Problem(429, "too_many", "Too many tries", "There were too many tries.", cure="Wait a little."),
     503: Problem(503, "not_ready", "Not ready", "Keepstep cannot work right now.", cure="Try again in a moment."),

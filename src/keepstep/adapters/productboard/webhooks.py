@@ -10,16 +10,16 @@ from typing import Any
 
 from pydantic import Field
 
-from keepstep.adapters.incoming import Incoming, json_object, read_as
+from keepstep.adapters.incoming import Id, Incoming, Name, json_object, read_as
 from keepstep.adapters.productboard.wire import wire_from_cell
 from keepstep.domain.column import Cell
 from keepstep.domain.ids import FeatureId
 from keepstep.ports.errors import UnreadableError
 from keepstep.ports.productboard import ColumnClick, FeatureNotice
 
-_ID = r"^[A-Za-z0-9_-]{1,100}$"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST_WORD = 200
+_LONGEST_ADDRESS = 2000
 
 
 class _Page(Incoming):
@@ -27,17 +27,17 @@ class _Page(Incoming):
 
 
 class _Clicked(Incoming):
-    id: str = Field(pattern=_ID)
+    id: Id
     links: _Page | None = None
 
 
 class _Person(Incoming):
-    name: str | None = None
-    email: str | None = None
+    name: Name | None = None
+    email: Name | None = None
 
 
 class _Click(Incoming):
-    integration: str = Field(alias="integrationId", pattern=_ID)
+    integration: Id = Field(alias="integrationId")
     trigger: str = Field(min_length=1, max_length=_LONGEST_WORD)
     feature: _Clicked
     """Named so for any entity: the type is told by reading it."""
@@ -50,7 +50,7 @@ class _Target(Incoming):
 
 class _Notification(Incoming):
     event: str = Field(alias="eventType", min_length=1, max_length=_LONGEST_WORD)
-    id: str | None = Field(default=None, pattern=_ID)
+    id: Id | None = None
     links: _Target | None = None
 
 
@@ -62,7 +62,7 @@ class ProductboardWire:
             trigger=click.trigger,
             column=click.integration,
             feature=FeatureId(click.feature.id),
-            feature_url=(click.feature.links.html if click.feature.links else None) or "",
+            feature_url=_address(click.feature.links),
             actor=user.name or user.email or "",
         )
 
@@ -74,6 +74,12 @@ class ProductboardWire:
 
     def write_answer(self, cell: Cell) -> dict[str, object]:
         return wire_from_cell(cell)
+
+
+def _address(links: _Page | None) -> str:
+    """Shown as a link until the feature has been read; one that is longer than any address is left out."""
+    found = (links.html if links else None) or ""
+    return found if len(found) <= _LONGEST_ADDRESS else ""
 
 
 def _notice(notification: _Notification) -> FeatureNotice:

@@ -85,10 +85,17 @@ CSRF = Depends(require_csrf)
 
 
 async def read_form(request: Request) -> FormData:
-    """Plain fields, and one file where a form has one."""
+    """Plain fields, and one file where a form has one. Raises 422 for a text that no database can keep."""
     if "form" not in request.headers.get("content-type", ""):
         return FormData()
-    return await request.form(max_files=1, max_fields=_MAX_FIELDS)
+    form = await request.form(max_files=1, max_fields=_MAX_FIELDS)
+    for name, value in form.multi_items():
+        if isinstance(value, str) and "\0" in f"{name}{value}":
+            field = name.replace("\0", "")[:100]
+            raise HTTPException(
+                422, f"{field} has the character U+0000 in it. Remove it and send the form again."
+            )
+    return form
 
 
 def refuse_foreign(request: Request) -> None:

@@ -7,7 +7,7 @@ replay is that a delivery's id is taken once, and that a notice makes us read th
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keepstep.adapters.incoming import Incoming, is_signed, json_object, read_as
+from keepstep.adapters.incoming import Incoming, Name, Number, delivery_id, is_signed, json_object, read_as
 from keepstep.domain.ids import TicketId
 from keepstep.ports.errors import NotGenuineError, UnreadableError
 from keepstep.ports.tracker import TicketNotice
@@ -39,11 +39,11 @@ IGNORED_EVENTS: Mapping[str, str] = {
 
 
 class _Issue(Incoming):
-    id: int
+    id: Number
 
 
 class _Sender(Incoming):
-    login: str = ""
+    login: Name = ""
 
 
 class _IssueEvent(Incoming):
@@ -89,7 +89,7 @@ def _notice(content: dict[str, Any], headers: Mapping[str, str]) -> TicketNotice
     return TicketNotice(
         ticket=TicketId(str(event.issue.id)),
         # Equal in all attempts at one delivery.
-        delivery_id=headers.get("x-github-delivery") or None,
+        delivery_id=delivery_id(headers, "x-github-delivery"),
         deleted=event.action == "deleted",
         actor=event.sender.login if event.sender else "",
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from keepstep.adapters.incoming import Incoming, json_object, read_as
+from keepstep.adapters.incoming import Incoming, Name, Number, delivery_id, json_object, read_as
 from keepstep.adapters.trackers.gitlab.secrets import hook_token, signing_token
 from keepstep.domain.ids import TicketId
 from keepstep.ports.errors import NotGenuineError, UnreadableError
@@ -46,12 +46,12 @@ IGNORED_KINDS: Mapping[str, str] = {
 
 
 class _Person(Incoming):
-    name: str | None = None
-    username: str | None = None
+    name: Name | None = None
+    username: Name | None = None
 
 
 class _Attributes(Incoming):
-    id: int
+    id: Number
     action: str | None = None
     """Missing where a change has none of the known ones, such as a move up or down a board."""
 
@@ -86,7 +86,7 @@ class GitLabWire:
         return TicketNotice(
             ticket=TicketId(str(event.object_attributes.id)),
             # Equal across the retries of one delivery. The first is part of what is signed; both have one value.
-            delivery_id=headers.get("webhook-id") or headers.get("idempotency-key") or None,
+            delivery_id=delivery_id(headers, "webhook-id", "idempotency-key"),
             deleted=self._delete_events and event.object_attributes.action == "delete",
             actor=person.name or person.username or "",
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from keepstep.adapters.incoming import Incoming, is_signed, json_object, read_as
+from keepstep.adapters.incoming import Id, Incoming, Name, delivery_id, is_signed, json_object, read_as
 from keepstep.domain.ids import TicketId
 from keepstep.ports.errors import NotGenuineError, UnreadableError
 from keepstep.ports.tracker import TicketNotice
@@ -17,11 +17,11 @@ _IGNORED = ("comment_", "worklog_", "issuelink_", "issue_property_", "attachment
 
 
 class _Person(Incoming):
-    display_name: str = Field(default="", alias="displayName")
+    display_name: Name = Field(default="", alias="displayName")
 
 
 class _Issue(Incoming):
-    id: str
+    id: Id
 
 
 class _Event(Incoming):
@@ -51,7 +51,7 @@ class JiraWire:
             TicketNotice(
                 ticket=TicketId(event.issue.id),
                 # Equal across the retries of one delivery.
-                delivery_id=named.get("x-atlassian-webhook-identifier") or None,
+                delivery_id=delivery_id(named, "x-atlassian-webhook-identifier"),
                 deleted=kind == _DELETED,
                 actor=event.user.display_name if event.user else "",
             ),

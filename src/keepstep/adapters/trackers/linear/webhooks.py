@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from keepstep.adapters.incoming import Incoming, is_signed, json_object, read_as
+from keepstep.adapters.incoming import Id, Incoming, Name, delivery_id, is_signed, json_object, read_as
 from keepstep.domain.ids import TicketId
 from keepstep.ports.errors import NotGenuineError, UnreadableError
 from keepstep.ports.tracker import TicketNotice
@@ -47,11 +47,11 @@ IGNORED_TYPES: Mapping[str, str] = {
 
 
 class _Actor(Incoming):
-    name: str | None = None
+    name: Name | None = None
 
 
 class _Data(Incoming):
-    id: str
+    id: Id
     trashed: bool | None = None
 
 
@@ -103,7 +103,7 @@ def _notice(content: dict[str, Any], headers: Mapping[str, str]) -> TicketNotice
     event = read_as(_IssueEvent, content, "an event of an issue")
     return TicketNotice(
         ticket=TicketId(event.data.id),
-        delivery_id=headers.get("linear-delivery") or None,
+        delivery_id=delivery_id(headers, "linear-delivery"),
         deleted=event.action == "remove" or bool(event.data.trashed),
         actor=(event.actor.name if event.actor else None) or "",
     )

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import StrictInt
-
-from keepstep.adapters.incoming import Incoming, is_signed, json_object, read_as
+from keepstep.adapters.incoming import Incoming, Name, Number, is_signed, json_object, read_as
 from keepstep.domain.ids import TicketId
 from keepstep.ports.errors import NotGenuineError
 from keepstep.ports.tracker import TicketNotice
@@ -18,7 +16,7 @@ class _Kind(Incoming):
 
 
 class _User(Incoming):
-    name: str | None = None
+    name: Name | None = None
 
 
 class _Journal(Incoming):
@@ -26,7 +24,7 @@ class _Journal(Incoming):
 
 
 class _Issue(Incoming):
-    id: StrictInt
+    id: Number
 
 
 class _Data(Incoming):
