@@ -55,7 +55,7 @@ async def run_worker(runtime: Runtime) -> None:
     await ensure_polls(runtime.ctx)
     async with asyncio.TaskGroup() as group:
         group.create_task(runtime.engine.run_worker())
-        group.create_task(Schedule(runtime.ctx).run())
+        group.create_task(Schedule(runtime.ctx, runtime.people).run())
 
 
 async def is_ready(runtime: Runtime) -> Readiness:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from keepstep.adapters.memory.storage import MemoryStorage
 from keepstep.domain.errors import MissingError
 from keepstep.domain.events import Click, Notice, NoticeKind, Source, Timer, TimerKind
 from keepstep.domain.fields import Side
@@ -188,6 +189,18 @@ async def test_pruning_takes_the_oldest_first_and_no_more_than_it_is_told(filled
         assert [await uow.inbox.prune(at(9), limit=2) for _ in range(3)] == [2, 1, 0]
         assert [await uow.clicks.prune(at(9), limit=1) for _ in range(3)] == [1, 1, 0]
         assert [click.came_at for click in await uow.clicks.recent(link(1).id, at(0))] == [at(9)]
+
+
+async def test_two_who_prune_at_once_do_not_wait_for_each_other(filled: Storage):
+    if isinstance(filled, MemoryStorage):
+        pytest.skip("in memory there is one writer at a time")
+    await _add(filled, *(notice(None, seconds) for seconds in range(4)))
+    async with filled.begin() as one, filled.begin() as other:
+        assert await one.inbox.prune(at(10), limit=3) == 3
+        async with asyncio.timeout(10):
+            assert await other.inbox.prune(at(10), limit=3) == 1
+        await other.commit()
+        await one.commit()
 
 
 async def test_a_click_is_answered_once(filled: Storage):

@@ -138,9 +138,13 @@ class People:
             raise LoginRefusedError("Name and password do not belong together. Check both, and capitals.")
         await self._store.attempts.clear(_by_name(name))
         await self._store.attempts.clear(_by_address(address))
+        return await self._open_session(person, now)
+
+    async def prune(self) -> None:
+        """Forget attempts that do not count any more, and sessions that are over."""
+        now = self._clock.now()
         await self._store.attempts.prune(now - ATTEMPT_WINDOW)
         await self._store.sessions.prune(now, SESSION_IDLE)
-        return await self._open_session(person, now)
 
     async def _admit(self, key: str, limit: int, now: datetime) -> None:
         until = await self._store.attempts.admit(key, now, limit, ATTEMPT_WINDOW)

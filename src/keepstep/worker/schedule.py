@@ -10,6 +10,7 @@ import structlog
 
 from keepstep.app import alerting, bulk_feeding, bulk_preparing, polling, sweep
 from keepstep.app.context import Context
+from keepstep.app.people import People
 from keepstep.domain.events import Timer
 
 _LOG = structlog.get_logger(__name__)
@@ -28,8 +29,9 @@ _POLLS_AT_ONCE = 4
 class Schedule:
     """`run` until cancelled; several processes may run it side by side."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, people: People) -> None:
         self._ctx = ctx
+        self._people = people
         self._polls: set[asyncio.Task[None]] = set()
         self._poll_slots = asyncio.Semaphore(_POLLS_AT_ONCE)
 
@@ -44,7 +46,7 @@ class Schedule:
             ("bulk feeding", _BULK_SECONDS, lambda: bulk_feeding.feed_runs(ctx)),
             ("alerts", _ALERTS_SECONDS, lambda: alerting.tell_people(ctx)),
             ("counts", _COUNTS_SECONDS, lambda: sweep.fold_counts(ctx)),
-            ("prune", _PRUNE_SECONDS, lambda: sweep.prune(ctx)),
+            ("prune", _PRUNE_SECONDS, self._prune),
         )
         try:
             async with asyncio.TaskGroup() as group:
@@ -54,6 +56,10 @@ class Schedule:
             for task in self._polls:
                 task.cancel()
             await asyncio.gather(*self._polls, return_exceptions=True)
+
+    async def _prune(self) -> None:
+        await sweep.prune(self._ctx)
+        await self._people.prune()
 
     async def _timers(self) -> None:
         for timer in await sweep.run_timers(self._ctx):

@@ -281,3 +281,15 @@ async def test_a_weak_hash_is_renewed_at_login(store, clock):
     assert "m=8," in before
     assert "m=16," in after
     assert await stronger.log_in("ada", PASSWORD, "10.0.0.1")
+
+
+async def test_pruning_forgets_what_is_over_and_nothing_else(people, clock):
+    await people.create_admin("ada", PASSWORD)
+    old = await people.log_in("ada", PASSWORD, "10.0.0.1")
+    clock.pass_time(hours=11)
+    fresh = await people.log_in("ada", PASSWORD, "10.0.0.1")
+    clock.pass_time(hours=2)
+    await people.prune()
+
+    assert await people._store.sessions.find(old.session.digest) is None
+    assert await people.find_session(fresh.secret)
