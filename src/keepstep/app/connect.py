@@ -12,6 +12,7 @@ from keepstep.app.failures import backoff
 from keepstep.app.opening import column_callback, events_callback, open_board, open_tracker
 from keepstep.app.polling import schedule_polls
 from keepstep.app.removing import run_removal
+from keepstep.app.revising import revise
 from keepstep.app.tracker_hooks import ensure_hook, remove_hook
 from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, MissingError, StaleRevisionError
 from keepstep.domain.events import Act, Entry
@@ -31,6 +32,7 @@ from keepstep.domain.integration import (
 from keepstep.domain.policy import SyncPolicy
 from keepstep.ports.errors import AuthLostError, OutsideError, RejectedError
 from keepstep.ports.locks import BusyError, Held, LockLostError
+from keepstep.ports.storage import UnitOfWork
 from keepstep.ports.tracker import Channel
 
 _BUSY_PAUSE_SECONDS = 0.2
@@ -108,8 +110,8 @@ def _steps(ctx: Context, kind: str) -> tuple[Step, ...]:
 
 async def try_again(ctx: Context, integration_id: IntegrationId, actor: str) -> None:
     """After connecting failed, or a removal got stuck: begin again at once."""
-    async with ctx.storage.begin() as uow:
-        integration = await uow.integrations.get(integration_id)
+
+    async def again(uow: UnitOfWork, integration: Integration) -> None:
         if integration.state is IntegrationState.CONNECTING:
             integration = replace(integration, steps=_steps(ctx, integration.tracker.kind))
         await uow.integrations.save(replace(integration, failure="", attempts=0, retry_at=None))
@@ -117,7 +119,8 @@ async def try_again(ctx: Context, integration_id: IntegrationId, actor: str) -> 
         await uow.journal.add(
             Entry(ctx.clock.now(), Act.CHANGED_SETTINGS, integration_id, reason=reason, actor=actor)
         )
-        await uow.commit()
+
+    await revise(ctx, integration_id, again)
     await ctx.jobs.wake_integration(integration_id)
 
 

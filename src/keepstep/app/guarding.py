@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from keepstep.app.context import Context
 from keepstep.app.failures import pause_in
 from keepstep.app.manage import resume
+from keepstep.app.revising import revise
 from keepstep.domain.errors import ForbiddenMoveError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.fields import Side
@@ -83,8 +84,8 @@ async def view_held_back(ctx: Context, integration_id: IntegrationId) -> HeldBac
 
 async def allow(ctx: Context, integration_id: IntegrationId, actor: str) -> None:
     """A person has looked: for as long as the guard looks back, what is gone is detached. Resumes."""
-    async with ctx.storage.begin() as uow:
-        integration = await uow.integrations.get(integration_id)
+
+    async def let(uow: UnitOfWork, integration: Integration) -> None:
         if integration.pause is None or not integration.pause.guard:
             raise ForbiddenMoveError(f"{integration.name} does not wait for this decision.")
         now = ctx.clock.now()
@@ -92,5 +93,6 @@ async def allow(ctx: Context, integration_id: IntegrationId, actor: str) -> None
         await uow.integrations.save(replace(integration, detach_until=until))
         reason = f"Allowed to detach what is gone, until {until:%H:%M} UTC."
         await uow.journal.add(Entry(now, Act.DECIDED, integration_id, reason=reason, actor=actor))
-        await uow.commit()
+
+    await revise(ctx, integration_id, let)
     await resume(ctx, integration_id, actor)

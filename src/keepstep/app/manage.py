@@ -9,6 +9,7 @@ from keepstep.app.failures import pause_in
 from keepstep.app.opening import open_board, open_tracker
 from keepstep.app.polling import schedule_polls
 from keepstep.app.receive import wake_all
+from keepstep.app.revising import revise
 from keepstep.app.tracker_hooks import remove_hook
 from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, StaleRevisionError
 from keepstep.domain.events import Act, Entry, Notice, NoticeKind, Source
@@ -37,21 +38,22 @@ class Changes:
 
 
 async def pause(ctx: Context, integration_id: IntegrationId, actor: str) -> None:
-    async with ctx.storage.begin() as uow:
-        integration = await uow.integrations.get(integration_id)
+    async def stop(uow: UnitOfWork, integration: Integration) -> None:
         cause = PauseCause(f"Paused by {actor or 'a person'}.", ctx.clock.now(), by_person=True)
         await pause_in(ctx, uow, integration, cause, actor)
-        await uow.commit()
+
+    await revise(ctx, integration_id, stop)
 
 
 async def resume(ctx: Context, integration_id: IntegrationId, actor: str) -> None:
     """What waited goes on; a push that waited gets its whole time anew."""
-    async with ctx.storage.begin() as uow:
-        integration = await uow.integrations.get(integration_id)
+
+    async def go_on(uow: UnitOfWork, integration: Integration) -> None:
         if integration.state is not IntegrationState.PAUSED:
             raise ForbiddenMoveError(f"{integration.name} is not paused.")
         await _resume_in(ctx, uow, integration, actor)
-        await uow.commit()
+
+    await revise(ctx, integration_id, go_on)
     await _wake_waiting(ctx, integration_id)
 
 
@@ -227,8 +229,9 @@ async def replace_token(
     await _verify_token(ctx, integration, side, token)
     ref = integration.board.token if side == "board" else integration.tracker.token
     await ctx.vault.replace(ref, token)
-    async with ctx.storage.begin() as uow:
-        integration = _with_account(await uow.integrations.get(integration_id), account)
+
+    async def note(uow: UnitOfWork, integration: Integration) -> bool:
+        integration = _with_account(integration, account)
         if account:
             integration = await uow.integrations.save(integration)
         reason = f"A new {side} token."
@@ -239,8 +242,9 @@ async def replace_token(
         resumed = cause is not None and not cause.by_person and cause.field in (f"{side} token", "")
         if resumed:
             await _resume_in(ctx, uow, integration, actor)
-        await uow.commit()
-    if resumed:
+        return resumed
+
+    if await revise(ctx, integration_id, note):
         await _wake_waiting(ctx, integration_id)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from keepstep.app.context import Context
 from keepstep.app.failures import backoff
 from keepstep.app.opening import description_rule, open_board, open_tracker
+from keepstep.app.revising import revise
 from keepstep.app.tracker_hooks import remove_hook
 from keepstep.domain.calls import CallClass
 from keepstep.domain.errors import ForbiddenMoveError
@@ -19,6 +20,7 @@ from keepstep.domain.link import Link
 from keepstep.domain.ticket import TicketChanges
 from keepstep.ports.errors import NotThereError, OutsideError
 from keepstep.ports.locks import Held
+from keepstep.ports.storage import UnitOfWork
 from keepstep.ports.tracker import Tracker
 
 _PAGE = 50
@@ -28,8 +30,8 @@ _PATIENCE_SECONDS = 30.0
 
 async def remove(ctx: Context, integration_id: IntegrationId, actor: str, *, clean_tickets: bool) -> None:
     """From now on clicks get "being removed" and notifications are dropped; the rest is the job's."""
-    async with ctx.storage.begin() as uow:
-        integration = await uow.integrations.get(integration_id)
+
+    async def begin(uow: UnitOfWork, integration: Integration) -> None:
         if integration.state is IntegrationState.REMOVING:
             raise ForbiddenMoveError(f"{integration.name} is being removed already.")
         names = [StepName.HOOK] if integration.registrations.hook else []
@@ -39,20 +41,22 @@ async def remove(ctx: Context, integration_id: IntegrationId, actor: str, *, cle
         await uow.integrations.save(replace(integration.removing(), steps=steps))
         reason = "Removal began."
         await uow.journal.add(Entry(ctx.clock.now(), Act.REMOVAL, integration_id, reason=reason, actor=actor))
-        await uow.commit()
+
+    await revise(ctx, integration_id, begin)
     await ctx.jobs.wake_integration(integration_id)
 
 
 async def forget_anyway(ctx: Context, integration_id: IntegrationId, actor: str) -> None:
     """Give up on what the upstreams refuse; what is left there is named in the last journal entry."""
-    async with ctx.storage.begin() as uow:
-        integration = await uow.integrations.get(integration_id)
+
+    async def forget(uow: UnitOfWork, integration: Integration) -> None:
         if integration.state is not IntegrationState.REMOVING:
             raise ForbiddenMoveError("Only an integration that is being removed can be forgotten.")
         await uow.integrations.save(replace(integration, forget=True, retry_at=None))
         reason = "Told to forget what the other side refuses to remove."
         await uow.journal.add(Entry(ctx.clock.now(), Act.REMOVAL, integration_id, reason=reason, actor=actor))
-        await uow.commit()
+
+    await revise(ctx, integration_id, forget)
     await ctx.jobs.wake_integration(integration_id)
 
 
