@@ -6,7 +6,7 @@ from hypothesis.stateful import rule
 from convergence.policies import MAPS
 from convergence.stories import FEATURES, Stories, places
 from convergence.twin_world import NAMES
-from keepstep.domain.fields import Field
+from keepstep.domain.fields import Field, Side
 from keepstep.domain.policy import ConflictRule, Direction, FieldPolicy, SyncPolicy
 
 
@@ -132,6 +132,40 @@ class RareStories(Stories):
         item.hidden = True
         self.notified_and_done()
         item.hidden = False
+        self.settle()
+
+    @rule(
+        edit=st.sampled_from(("title", "status", "reword", "new block")), side=st.integers(0, 1), place=places
+    )
+    def a_write_is_not_carried_out(self, edit, side, place):
+        """The other side says yes and changes nothing: what was edited stays as it was edited."""
+        self.settle()
+        self.edit(self.ends()[side], edit, place, place)
+        self.world.chaos.lie_in_wait("ignore", 0)
+        self.notified_and_done()
+        self.settle()
+
+    @rule(
+        edit=st.sampled_from(("reword", "new block", "title", "status")),
+        places=st.tuples(places, places),
+        call=st.integers(1, 2),
+    )
+    def both_tickets_of_one_feature_are_edited(self, edit, places, call):
+        """And the feature in another field, so that it is read first; then two workers carry all of it at one moment."""
+        for name in NAMES:
+            self.clicks(name, FEATURES[0], "push", 2, late=False)
+        self.settle()
+        found = [each for each in self.items() if each.is_there]
+        mine = [
+            at
+            for at, each in enumerate(found)
+            if each.project and self.oracle._family(Side.TICKET, each.id) == FEATURES[0]
+        ]
+        for ticket, place in zip(mine[-2:], places, strict=False):
+            self.edit(ticket, edit, place, place)
+        self.edit(0, "title" if edit == "status" else "status", places[0], places[1])
+        self.world.chaos.lie_in_wait("worker", call, lambda: self.world.other_worker(fenced=False))
+        self.notified_and_done()
         self.settle()
 
     @rule(which=places)

@@ -9,6 +9,7 @@ from keepstep.app.bulk_feeding import AT_ONCE
 from keepstep.app.context import Context
 from keepstep.app.opening import open_sides
 from keepstep.app.preview import Preview, preview_with
+from keepstep.app.revising import until_done
 from keepstep.domain.bulk import (
     STARTED,
     BulkCounts,
@@ -22,7 +23,7 @@ from keepstep.domain.bulk import (
     Way,
     estimated_end,
 )
-from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, StaleRevisionError
+from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.ids import BulkId, IntegrationId
 from keepstep.domain.integration import Integration, IntegrationState
@@ -187,15 +188,12 @@ async def cancel(ctx: Context, run_id: BulkId, actor: str) -> BulkRun:
 async def _change(
     ctx: Context, run_id: BulkId, change: Callable[[UnitOfWork, BulkRun], Awaitable[BulkRun]]
 ) -> BulkRun:
-    """Until no worker was faster. `change` saves the run before it touches items: the run's row is the lock."""
-    while True:
-        try:
-            async with ctx.storage.begin() as uow:
-                saved = await change(uow, await uow.bulk_runs.get(run_id))
-                await uow.commit()
-                return saved
-        except StaleRevisionError:
-            continue
+    """`change` saves the run before it touches items: the run's row is the lock."""
+
+    async def act(uow: UnitOfWork) -> BulkRun:
+        return await change(uow, await uow.bulk_runs.get(run_id))
+
+    return await until_done(ctx, act)
 
 
 async def _tell(ctx: Context, uow: UnitOfWork, run: BulkRun, what: str, actor: str) -> None:

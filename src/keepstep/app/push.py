@@ -23,6 +23,9 @@ from keepstep.ports.jobs import Urgency
 from keepstep.ports.productboard import ColumnClick
 from keepstep.ports.storage import UnitOfWork
 
+_LEAST_WAIT_SECONDS = 0.001
+"""Less than that is what is left of adding seconds up, and no time to wait for."""
+
 
 async def click(ctx: Context, integration_id: IntegrationId, authorization: str, body: bytes) -> Cell:
     """Raises MissingError (no such integration), NotGenuineError, UnreadableError."""
@@ -167,7 +170,7 @@ async def _outcome(ctx: Context, link_id: LinkId, deadline: float) -> Cell:
         if is_settled(link):
             return cell_of(ctx, link)
         left = deadline - ctx.clock.elapsed()
-        if left <= 0:
+        if left < _LEAST_WAIT_SECONDS:
             return PROGRESS
         await ctx.signals.wait(link_id, left)
 
