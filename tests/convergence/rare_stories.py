@@ -151,7 +151,7 @@ class RareStories(Stories):
         call=st.integers(1, 2),
     )
     def both_tickets_of_one_feature_are_edited(self, edit, places, call):
-        """And the feature in another field, so that it is read first; then two workers carry all of it at one moment."""
+        """And the feature in another field, so that it is read first; then two workers carry it all at one moment."""
         for name in NAMES:
             self.clicks(name, FEATURES[0], "push", 2, late=False)
         self.settle()

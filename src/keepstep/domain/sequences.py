@@ -61,11 +61,18 @@ class Track(Generic[E]):
     """Before each base element, and behind the last one."""
     moved: dict[int, tuple[int, int]]
     """Base elements that stand elsewhere now, edited or not: gap and place in it."""
+    disputed: set[int] = field(default_factory=set)
+    """Moved ones that the other side has in its own way, undecided: they stay where they are, on this side alone."""
 
     def at_new_place(self, at: int) -> E | None:
         """None: it was not moved."""
         home = self.moved.get(at)
         return None if home is None else self.inserted[home[0]][home[1]]
+
+    def offered(self, gap: int, span: range) -> list[E]:
+        """What stands at these places of a gap and is for the other side too."""
+        own = {self.moved[at] for at in self.disputed}
+        return [self.inserted[gap][place] for place in span if (gap, place) not in own]
 
 
 def follow(base: Sequence[E], now: Sequence[E], meaning: Meaning[E]) -> Track[E]:
@@ -247,28 +254,39 @@ def _settle_double_moves(
     for slot in slots:
         if len(slot.feature) != 1 or len(slot.ticket) != 1:
             continue
-        f, t = slot.feature.start, slot.ticket.start
-        one, two = tracks[0].at_new_place(f), tracks[1].at_new_place(t)
-        changed = (one is not None and one != base[0][f], two is not None and two != base[1][t])
-        loser = None if winner is None else (tracks[0] if winner is Side.TICKET else tracks[1])
-        if one is not None and two is not None:
-            if all(changed) and meaning.pieces(one) != (two,):
-                clashes.append(Clash((one,), (two,)))
-            ticket_goes = winner is not Side.TICKET if changed[0] == changed[1] else changed[0]
-            _take_out(tracks[1] if ticket_goes else tracks[0], t if ticket_goes else f)
+        at = (slot.feature.start, slot.ticket.start)
+        here = (tracks[0].at_new_place(at[0]), tracks[1].at_new_place(at[1]))
+        changed = tuple(
+            one is not None and one != was[place] for one, was, place in zip(here, base, at, strict=True)
+        )
+        if here[0] is not None and here[1] is not None:
+            if all(changed) and meaning.pieces(here[0]) != (here[1],):
+                clashes.append(Clash((here[0],), (here[1],)))
+                _leave_to(winner, tracks, at)
+            else:
+                ticket_goes = winner is not Side.TICKET if changed[0] == changed[1] else changed[0]
+                _take_out(tracks[ticket_goes], at[ticket_goes])
             continue
-        for mover, other, at, there, edited in (
-            (tracks[0], tracks[1], f, t, changed[0]),
-            (tracks[1], tracks[0], t, f, changed[1]),
-        ):
-            if at not in mover.moved:
+        for mover, other in ((0, 1), (1, 0)):
+            if here[mover] is None:
                 continue
-            deleted = edited and not other.fates[there]
-            if deleted:
-                clashes.append(Clash(() if one is None else (one,), () if two is None else (two,)))
-            if mover is loser and (deleted or _is_edited(other, there)):
-                _take_out(mover, at)
+            if changed[mover] and not tracks[other].fates[at[other]]:
+                clashes.append(Clash(*(() if one is None else (one,) for one in here)))
+                _leave_to(winner, tracks, at)
+            elif _is_edited(tracks[other], at[other]):
+                _leave_to(winner, tracks, at)
     return clashes
+
+
+def _leave_to(winner: Side | None, tracks: tuple[Track[E], Track[E]], at: tuple[int, int]) -> None:
+    """What the loser moved goes; without a winner each side keeps what it has, and the other is not given it."""
+    for side, track, place in zip((Side.FEATURE, Side.TICKET), tracks, at, strict=True):
+        if place not in track.moved:
+            continue
+        if winner is None:
+            track.disputed.add(place)
+        elif winner is not side:
+            _take_out(track, place)
 
 
 def _is_edited(track: Track[E], at: int) -> bool:
@@ -306,8 +324,9 @@ class _Merging(Generic[E]):
             if equal:
                 self._out(feature[i1:i2], ticket[j1:j2])
             else:
-                both = [*feature[i1:i2], *ticket[j1:j2]]
-                self._out(both, both)
+                for_feature = self._tracks[1].offered(ticket_at, range(j1, j2))
+                for_ticket = self._tracks[0].offered(feature_at, range(i1, i2))
+                self._out([*feature[i1:i2], *for_feature], [*for_ticket, *ticket[j1:j2]])
 
     def slot(self, slot: _Slot) -> None:
         feature, feature_kept = _state(self._tracks[0], slot.feature)

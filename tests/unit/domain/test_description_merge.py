@@ -1,10 +1,14 @@
 """What becomes of the edits of two people, block by block and inside a block."""
 
+from collections import Counter
+
 import pytest
 from tests.unit.domain.sides import BOARD, TICKET, carried_out, html_of, merged, snapshot
 
+from keepstep.domain.document import Document
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.policy import ConflictRule, Direction
+from keepstep.domain.text_merge import merge_documents
 
 BASE = "First one here.\n\nSecond one here.\n\nThird one here.\n"
 MARKS = ("<<<<", "====", ">>>>", "||||")
@@ -218,6 +222,46 @@ def test_deleted_here_and_moved_and_edited_there_goes_by_the_rule(winner, mover)
     shown = "edited" in result.markdown
     assert shown == ("edited" in result.html) == (winner is mover)
     assert shown or any("edited" in loser for loser in result.losers)
+
+
+MOVED = "Second one here.\n\nThird one here.\n\nFirst one here.\n"
+
+
+@pytest.mark.parametrize("mover", list(Side))
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            MOVED.replace("First", "First mine"),
+            "Second one here.\n\nFirst yours one here.\n\nThird one here.\n",
+        ),
+        (MOVED, BASE.replace("First", "First edited")),
+        (MOVED.replace("First", "First mine"), BASE.replace("First", "First edited")),
+        (MOVED.replace("First", "First mine"), "Second one here.\n\nThird one here.\n"),
+    ],
+    ids=[
+        "moved and edited by both",
+        "moved, edited",
+        "moved and edited, edited",
+        "moved and edited, deleted",
+    ],
+)
+def test_until_a_person_decides_each_side_keeps_what_it_has(one, other, mover):
+    feature, ticket = (
+        TICKET.read(text) for text in ((one, other) if mover is Side.FEATURE else (other, one))
+    )
+    put_in = TICKET.read("Put in there.\n").blocks
+    base = TICKET.read(BASE)
+    result = merge_documents(
+        (base, base),
+        (feature, Document(ticket.blocks + put_in)),
+        None,
+        over_ticket=lambda document: document,
+        over_feature=lambda document: document,
+    )
+    assert result.clashes
+    assert result.ticket.blocks == ticket.blocks + put_in
+    assert Counter(result.feature.blocks) == Counter(feature.blocks + put_in)
 
 
 @pytest.mark.parametrize("winner", list(Side))

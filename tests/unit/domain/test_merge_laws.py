@@ -141,6 +141,17 @@ def test_no_word_comes_twice(case, newest):
 
 @some
 @given(cases())
+def test_undecided_each_side_keeps_its_own_words_and_none_comes_twice(case):
+    base, (feature, mine), (ticket, yours) = case
+    result = in_one_format(base, feature, ticket, None)
+    for document, own in ((result.feature, mine), (result.ticket, yours)):
+        words = Counter(" ".join(map(block_text, document.blocks)).split())
+        assert all(words[word] == 1 for word in own)
+        assert all(words[word] <= 1 for word in (*mine, *yours))
+
+
+@some
+@given(cases())
 def test_the_edits_of_one_side_are_carried_over_as_they_are(case):
     base, (feature, _), (ticket, _) = case
     before, now = sides(base, feature, ticket)
