@@ -223,6 +223,28 @@ async def test_an_answer_that_drips_forever_ends_at_the_limit():
         await client(lambda _r: httpx.Response(200, content=drip()), total_seconds=0.15).send(READ)
 
 
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        (rb"a\u0000b", "a\ufffdb"),
+        (rb"a\uD800b", "a\ufffdb"),
+        (rb"a\udfffb", "a\ufffdb"),
+        (rb"\ud83d\ude00", "\U0001f600"),
+        (rb"\\u0000", r"\u0000"),
+        ("\u00e4\U0001f600".encode(), "\u00e4\U0001f600"),
+    ],
+)
+async def test_characters_that_nothing_can_store_come_as_the_replacement_character(told, read):
+    body = b'{"title": "' + told + b'", "labels": [{"' + told + b'": 1}]}'
+    answer = await answering(200, body).send(READ)
+    assert answer.data == {"title": read, "labels": [{read: 1}]}
+
+
+async def test_an_answer_in_another_encoding_is_unreadable():
+    with pytest.raises(UnexpectedReplyError, match="no JSON"):
+        await answering(200, b'"\xed\xa0\x80"').send(READ)
+
+
 async def test_an_answer_is_not_read_beyond_its_bound(monkeypatch):
     monkeypatch.setattr(client_module, "_LARGEST_ANSWER", 1000)
     with pytest.raises(UnexpectedReplyError, match="too large"):

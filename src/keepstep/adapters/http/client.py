@@ -19,6 +19,7 @@ from keepstep.adapters.http.failures import (
     took_too_long,
     unreadable_answer,
 )
+from keepstep.adapters.http.json_text import parsed_json
 from keepstep.adapters.http.service import Call, Service
 from keepstep.adapters.http.turnstile import AT_ONCE, Turnstile
 from keepstep.ports.budget import AccountKey, Budget
@@ -179,7 +180,7 @@ class HttpClient:
                 raise unreadable_answer(self.service, call, "it is empty", status)
             return None
         try:
-            return json.loads(body)
+            return parsed_json(body)
         except (ValueError, RecursionError) as error:
             html = looks_like_html(body)
             why = (

@@ -1,6 +1,5 @@
 """From what went wrong to an error of the ports, with a sentence that names service, thing, status and cure."""
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from typing import Any
 import httpx
 
 from keepstep.adapters.http.address import AddressRefused
+from keepstep.adapters.http.json_text import parsed_json
 from keepstep.adapters.http.service import Call, Problem, Service
 from keepstep.ports.errors import (
     AuthLostError,
@@ -223,7 +223,7 @@ def _from_epoch(text: str) -> datetime | None:
 def readable(body: bytes) -> Any:
     """Parsed JSON, or the text of a body that is none."""
     try:
-        return json.loads(body)
+        return parsed_json(body)
     except (ValueError, RecursionError):
         return body[:2000].decode("utf-8", "replace")
 
