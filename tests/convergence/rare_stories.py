@@ -168,6 +168,38 @@ class RareStories(Stories):
         self.notified_and_done()
         self.settle()
 
+    @rule(
+        name=st.sampled_from(NAMES),
+        feature=st.sampled_from(FEATURES),
+        fault=st.sampled_from(("drop answer", "late")),
+        seconds=st.sampled_from((0, 0.3, 1.5)),
+    )
+    def clicks_follow_a_create_in_doubt(self, name, feature, fault, seconds):
+        """Long before the search can show what was made: one looks for it, and so does the next."""
+        self.clicks(name, feature, "unlink", 1, late=False)
+        self.settle()
+        self.the_search_lags(9)
+        self.world.chaos.lie_in_wait(fault, 0)
+        self.clicks(name, feature, "push", 1, late=False)
+        self.do(self.world.rescue())
+        for _ in range(2):
+            self.time_passes(seconds)
+            self.clicks(name, feature, "push", 1, late=False)
+        self.settle()
+
+    @rule(
+        edit=st.sampled_from(("reword", "new block", "title")),
+        side=st.integers(0, 1),
+        places=st.tuples(places, places),
+    )
+    def the_board_stores_less_than_was_written(self, edit, side, places):
+        """The struck words of the ticket come to the feature unstruck; then there is one more edit."""
+        self.settle()
+        self.edit(self.ends()[1], "struck block", places[0], places[0])
+        self.settle()
+        self.edit(self.ends()[side], edit, places[1], places[1])
+        self.settle()
+
     @rule(which=places)
     def the_wake_of_an_unlink_is_lost(self, which):
         self.acts_in_keepstep(which, "unlink")
