@@ -93,11 +93,14 @@ async def test_project_and_address_change_only_without_links(world, caller):
     moved = await caller.do("PATCH", path, {"project": "2"})
     assert moved["project"]["id"] == "2"
     assert moved["project"]["name"] != integration["project"]["name"]
+    elsewhere = {"tracker": {"base_url": "http://other.test"}}
+    assert (await caller.refused("PATCH", path, elsewhere))["field"] == "tracker.token"
+    spoilt = {"tracker": elsewhere["tracker"] | {"token": "a b"}}
+    assert (await caller.refused("PATCH", path, spoilt))["field"] == "tracker.token"
     await caller.do("PATCH", path, {"project": "1"})
     await world.quiet()
     await caller.linked(integration)
     assert (await caller.refused("PATCH", path, {"project": "2"}))["field"] == "project"
-    elsewhere = {"tracker": {"base_url": "http://other.test"}}
     assert (await caller.refused("PATCH", path, elsewhere))["field"] == "tracker.base_url"
 
 

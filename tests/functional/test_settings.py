@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from walking import inputs, only_integration, to_review, words
 
+from keepstep.domain.errors import MissingError
 from keepstep.domain.fields import Field
 from keepstep.domain.ids import FeatureId, LinkId
 from keepstep.domain.integration import IntegrationState, PauseCause
@@ -116,6 +117,35 @@ async def test_project_and_address_change_while_nothing_is_linked(place, member,
     assert "hook 1 removed" in place.town.made
 
 
+async def test_the_stored_token_is_not_sent_to_another_address(place, member, home):
+    before = await only_integration(place)
+    form = {"tracker_url": f"{TRACKER_URL}/other", "project": "1"}
+    page = await member.fill(f"{home}/settings/place", form)
+    assert page.status_code == 422
+    assert "Another address needs its token" in words(page)
+    assert inputs(page)["tracker_url"] == form["tracker_url"]
+    assert await only_integration(place) == before
+
+
+async def test_the_address_changes_with_a_token_for_it(place, member, home):
+    before = (await only_integration(place)).tracker
+    form = {"tracker_url": f"{TRACKER_URL}/other/", "project": "1", "place_token": f" {TRACKER_TOKEN}\n"}
+    page = await member.fill(f"{home}/settings/place", form)
+    assert page.url.path == f"{home}/settings", words(page)
+    after = (await only_integration(place)).tracker
+    assert after.base_url == f"{TRACKER_URL}/other"
+    assert await place.ctx.vault.open(after.token) == TRACKER_TOKEN
+    with pytest.raises(MissingError):
+        await place.ctx.vault.open(before.token)
+
+
+async def test_a_token_for_a_place_that_stays_is_refused(place, member, home):
+    form = {"tracker_url": TRACKER_URL, "project": "1", "place_token": TRACKER_TOKEN}
+    page = await member.fill(f"{home}/settings/place", form)
+    assert page.status_code == 422
+    assert "The address stays" in words(page)
+
+
 async def test_project_and_address_are_refused_while_links_exist(place, member, home):
     await link_one(place)
     page = await member.see(f"{home}/settings")
@@ -131,8 +161,17 @@ async def test_project_and_address_are_refused_while_links_exist(place, member, 
 @pytest.mark.parametrize(
     ("entered", "said"),
     [
-        ({"tracker_url": "https://nowhere.test", "project": "1"}, "Nobody answers"),
-        ({"tracker_url": "nonsense", "project": "1"}, "has to begin with https"),
+        (
+            {"tracker_url": "https://nowhere.test", "project": "1", "place_token": TRACKER_TOKEN},
+            "Nobody answers",
+        ),
+        (
+            {"tracker_url": "nonsense", "project": "1", "place_token": TRACKER_TOKEN},
+            "has to begin with https",
+        ),
+        ({"tracker_url": "https://other.test", "project": "1", "place_token": "wrong"}, "refused the token"),
+        ({"tracker_url": "https://other.test", "project": "1", "place_token": WEAK_TOKEN}, "lacks rights"),
+        ({"tracker_url": "https://nowhere.test", "project": "1", "place_token": "a b"}, "a blank inside"),
         ({"tracker_url": TRACKER_URL, "project": "99"}, "has no project 99"),
     ],
 )

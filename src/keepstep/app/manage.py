@@ -17,8 +17,9 @@ from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.domain.integration import Integration, IntegrationState, PauseCause, ProjectRef
 from keepstep.domain.link import Link, LinkState
 from keepstep.domain.policy import SyncPolicy
-from keepstep.ports.errors import NotThereError
+from keepstep.ports.errors import AuthLostError, NotThereError
 from keepstep.ports.storage import LinkQuery, UnitOfWork
+from keepstep.ports.tracker import Tracker
 
 _PAGE = 200
 
@@ -35,6 +36,8 @@ class Changes:
     tracker_settings: Mapping[str, str | tuple[str, ...]] | None = None
     project: ProjectRef | None = None
     tracker_url: str | None = None
+    tracker_token: str | None = None
+    """Needed with another address: the stored one goes only to where it was entered for."""
 
 
 async def pause(ctx: Context, integration_id: IntegrationId, actor: str) -> None:
@@ -111,6 +114,9 @@ async def change(ctx: Context, integration_id: IntegrationId, changes: Changes, 
         raise ForbiddenMoveError(f"{before.name} is being removed.")
     after = await _changed(ctx, before, changes, links)
     after = await _tell_outside(ctx, before, after)
+    if after.tracker.base_url != before.tracker.base_url and changes.tracker_token is not None:
+        token = await ctx.vault.put(changes.tracker_token)
+        after = replace(after, tracker=replace(after.tracker, token=token))
     async with ctx.storage.begin() as uow:
         saved = await uow.integrations.save(after)
         await uow.journal.add(
@@ -123,6 +129,8 @@ async def change(ctx: Context, integration_id: IntegrationId, changes: Changes, 
             )
         )
         await uow.commit()
+    if saved.tracker.token != before.tracker.token:
+        await ctx.vault.forget(before.tracker.token)
     if saved.registrations.public_url != ctx.rules.public_url:
         await ctx.jobs.wake_integration(integration_id)
     if before.policy != after.policy:
@@ -149,17 +157,42 @@ async def _changed(ctx: Context, before: Integration, changes: Changes, links: i
 
 async def _moved(ctx: Context, after: Integration, changes: Changes, links: int) -> Integration:
     """Another project or address: only while nothing is linked, and only where the token is good for it."""
+    token = changes.tracker_token
     if changes.tracker_url is not None and changes.tracker_url.rstrip("/") != after.tracker.base_url:
         _refuse_while_linked("tracker_url", "The tracker's address", links)
+        if token is None:
+            raise InvalidInputError(
+                "tracker_token",
+                "Another address needs its token: the stored one is not sent there. Paste it.",
+            )
         after = replace(after, tracker=replace(after.tracker, base_url=changes.tracker_url.rstrip("/")))
+    elif token is not None:
+        raise InvalidInputError("tracker_token", "The address stays. A token alone is replaced by itself.")
     if changes.project is not None and changes.project.id != after.project.id:
         _refuse_while_linked("project", "The project", links)
         after = replace(after, project=changes.project)
     if changes.tracker_url is not None or changes.project is not None:
-        tracker = await open_tracker(ctx, after)
-        await tracker.account.verify()
+        tracker = await open_tracker(ctx, after) if token is None else _tracker_with(ctx, after, token)
+        try:
+            await _verify(tracker, "token" if token is None else "tracker_token")
+        except AuthLostError as error:
+            if token is None:
+                raise
+            raise InvalidInputError("tracker_token", str(error)) from error
         after = replace(after, project=await tracker.account.get_project(after.project.id))
     return after
+
+
+def _tracker_with(ctx: Context, integration: Integration, token: str) -> Tracker:
+    account = integration.tracker
+    return ctx.outside.open_tracker(account.kind, account.base_url, token, integration.tracker_settings)
+
+
+async def _verify(tracker: Tracker, field: str) -> None:
+    """Raises InvalidInputError (`field`) for a token that lacks rights, and the tracker's own errors."""
+    facts = await tracker.account.verify()
+    if facts.missing:
+        raise InvalidInputError(field, "This token lacks rights: " + "; ".join(facts.missing))
 
 
 def _refuse_while_linked(field: str, what: str, links: int) -> None:
@@ -260,11 +293,8 @@ async def _verify_token(ctx: Context, integration: Integration, side: str, token
         return
     if side != "tracker":
         raise InvalidInputError("side", "The token is of the side “board” or “tracker”.")
-    account = integration.tracker
-    tracker = ctx.outside.open_tracker(account.kind, account.base_url, token, integration.tracker_settings)
-    facts = await tracker.account.verify()
-    if facts.missing:
-        raise InvalidInputError("token", "This token lacks rights: " + "; ".join(facts.missing))
+    tracker = _tracker_with(ctx, integration, token)
+    await _verify(tracker, "token")
     try:
         await tracker.account.get_project(integration.project.id)
     except NotThereError as error:

@@ -69,7 +69,7 @@ def create(
     else:
         given = {"name": name, "kind": kind, "project": project}
         _refuse_unsaid(given)
-        _refuse_no_token(board_token_file, tracker_token_file)
+        _refuse_no_token({"--board-token-file": board_token_file, "--tracker-token-file": tracker_token_file})
         data = {
             "name": name,
             "button": button,
@@ -100,14 +100,15 @@ def _refuse_unsaid(given: dict[str, str | None]) -> None:
             raise typer.BadParameter("This is needed (or --from-json).", param_hint=f"--{option}")
 
 
-def _refuse_no_token(*sources: str | None) -> None:
-    if sources.count(STDIN) > 1:
+def _refuse_no_token(sources: dict[str, str | None]) -> None:
+    """By option."""
+    if list(sources.values()).count(STDIN) > 1:
         raise typer.BadParameter(
             "Only one token can come from standard input.", param_hint="--tracker-token-file"
         )
-    if None in sources and not sys.stdin.isatty():
-        option = "--board-token-file" if sources[0] is None else "--tracker-token-file"
-        raise typer.BadParameter("Nobody is there to be asked for the token.", param_hint=option)
+    for option, source in sources.items():
+        if source is None and not sys.stdin.isatty():
+            raise typer.BadParameter("Nobody is there to be asked for the token.", param_hint=option)
 
 
 def _token(source: str | None, whose: str) -> str:
@@ -141,6 +142,9 @@ def change(
     workspace: Annotated[str | None, typer.Option(help="A name for the workspace.")] = None,
     project: Annotated[str | None, typer.Option(help="Id or path; only while no Link exists.")] = None,
     tracker_url: Annotated[str | None, typer.Option(help="Only while no Link exists.")] = None,
+    tracker_token_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="With --tracker-url; - is standard input.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change its settings. The JSON is that of the API's PATCH; mapping and rules are changed with it."""
@@ -148,8 +152,9 @@ def change(
     data: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if workspace is not None:
         data["board"] = {"workspace": workspace}
-    if tracker_url is not None:
-        data["tracker"] = {"base_url": tracker_url}
+    if tracker_url is not None or tracker_token_file is not None:
+        _refuse_no_token({"--tracker-token-file": tracker_token_file})
+        data["tracker"] = {"base_url": tracker_url, "token": _token(tracker_token_file, "that address")}
     if bool(data) is (from_json is not None):
         raise typer.BadParameter("Say what is to change, by options or by --from-json.", param_hint="change")
     body = (

@@ -159,7 +159,12 @@ async def save_place(desk: DeskDep) -> Response:
     form = await read_form(desk.request)
     entered = {name: text(form, name) for name in ("tracker_url", "project")}
     project = ProjectRef(entered["project"], entered["project"]) if entered["project"] else None
-    changes = Changes(project=project, tracker_url=entered["tracker_url"] or None)
+    try:
+        pasted = raw(form, "place_token")
+        token = discover.cleaned_token(pasted) if pasted else None
+    except InvalidInputError as error:
+        return await _page(desk, Refused({"place_token": sentence(error)}, entered))
+    changes = Changes(project=project, tracker_url=entered["tracker_url"] or None, tracker_token=token)
     return await _save(desk, changes, entered, "tracker_url")
 
 
@@ -236,7 +241,8 @@ async def _save(
 
 def _input(named: str, default: str) -> str:
     """The name of the input on the page; a token that fails on the way is no entry of this form."""
-    return {"base_url": "tracker_url", "token": default}.get(named, named)
+    names = {"base_url": "tracker_url", "token": default, "tracker_token": "place_token"}
+    return names.get(named, named)
 
 
 def _prefixed(prefix: str, values: Mapping[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:

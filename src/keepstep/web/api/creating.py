@@ -117,6 +117,13 @@ async def statuses_of(ctx: Context, integration: Integration, settings: Stored |
     return StatusesOut.of(features, tickets, discover.propose_map(features, tickets))
 
 
+_PATHS = {
+    "tracker_url": "tracker.base_url",
+    "base_url": "tracker.base_url",
+    "tracker_token": "tracker.token",
+}
+
+
 async def change_integration(
     ctx: Context, integration_id: IntegrationId, body: IntegrationChange, actor: str
 ) -> Integration:
@@ -127,10 +134,7 @@ async def change_integration(
     try:
         return await manage.change(ctx, integration_id, changes, actor)
     except InvalidInputError as error:
-        path = {"tracker_url": "tracker.base_url", "base_url": "tracker.base_url"}.get(
-            error.field, error.field
-        )
-        raise InvalidInputError(path, str(error)) from error
+        raise InvalidInputError(_PATHS.get(error.field, error.field), str(error)) from error
     except (NotThereError, RejectedError) as error:
         if changes.project is None and changes.tracker_url is None:
             raise
@@ -140,7 +144,10 @@ async def change_integration(
 
 async def _changes(ctx: Context, integration: Integration, body: IntegrationChange) -> Changes:
     manifest = ctx.outside.manifest(integration.tracker.kind)
-    tracker, settings, defaults = body.tracker, None, None
+    tracker, settings, defaults, token = body.tracker, None, None, None
+    if tracker is not None and tracker.token is not None:
+        with naming("tracker"):
+            token = discover.cleaned_token(tracker.token.get_secret_value())
     if tracker is not None and tracker.settings is not None:
         before = integration.tracker_settings
         known = (*manifest.account, *manifest.settings)
@@ -163,6 +170,7 @@ async def _changes(ctx: Context, integration: Integration, body: IntegrationChan
         tracker_settings=settings,
         project=ProjectRef(body.project, body.project) if body.project is not None else None,
         tracker_url=tracker.base_url if tracker else None,
+        tracker_token=token,
     )
 
 

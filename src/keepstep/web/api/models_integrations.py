@@ -262,7 +262,10 @@ class BoardChange(Body):
 
 
 class TrackerChange(Body):
-    base_url: Line | None = Described(None, description="Refused while Links exist.")
+    base_url: Line | None = Described(None, description="Refused while Links exist; needs `token` beside it.")
+    token: Token | None = Described(
+        None, description="For that address, where the stored one is not sent. Alone: `PUT` of the token."
+    )
     settings: Values | None = Described(None, description="Names that are left out keep their value.")
 
 
