@@ -6,7 +6,7 @@ from keepstep.app import links
 from keepstep.app.overview import link_health
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.fight import Fight
-from keepstep.domain.link import LinkState
+from keepstep.domain.link import ConflictCause, LinkState
 
 
 async def _title(world, issue):
@@ -33,7 +33,7 @@ async def test_the_fourth_flip_freezes_the_field_alone(world):
     integration, feature, issue = await _fought_over(world)
     link = await world.link_of(integration, feature["id"])
     assert link.state is LinkState.IN_CONFLICT
-    assert link.conflicts[Field.TITLE].fight
+    assert link.conflicts[Field.TITLE].cause is ConflictCause.FIGHT
     assert "another program" in link_health(link).sentence
     await world.edit_feature(feature["id"], name="One", status={"name": "Released"})
     await world.until(lambda: _is_closed(world, issue))

@@ -100,9 +100,17 @@ class Refusal:
     at: datetime
 
 
+class ConflictCause(StrEnum):
+    BOTH_CHANGED = "both changed"
+    FIGHT = "fight"
+    """Another program set it back again and again."""
+    FIRST_SYNC = "first sync"
+    """They differed when they were linked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Both sides changed one field differently and the rule is to ask a person."""
+    """Both sides hold another value of one field, and a person is to decide."""
 
     base_feature: str
     base_ticket: str
@@ -110,14 +118,19 @@ class Conflict:
     ticket: str
     since: datetime
     fight: bool = False
-    """Another program set it back again and again: left alone on both sides until a person decides."""
+    """Left alone on both sides until a person decides; so is `first`."""
     first: bool = False
-    """They differed when they were linked: left alone in the same way."""
 
     @property
     def held(self) -> bool:
         """No edit ends it, only a decision."""
         return self.fight or self.first
+
+    @property
+    def cause(self) -> ConflictCause:
+        if self.fight:
+            return ConflictCause.FIGHT
+        return ConflictCause.FIRST_SYNC if self.first else ConflictCause.BOTH_CHANGED
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from keepstep.domain.bulk import FirstSync
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import LinkId
-from keepstep.domain.link import ATTENTION, IN_STEP, Link, LinkState, Trouble
+from keepstep.domain.link import ATTENTION, IN_STEP, Conflict, ConflictCause, Link, LinkState, Trouble
 from keepstep.domain.ticket import StatusCategory
 from keepstep.web.api.models import Answer, Body, Page, Utc
 
@@ -191,13 +191,17 @@ class FieldOut(Answer):
     ticket: str = Described(description="The tracker's value as last read.")
     base_feature: str = Described(description="What each side showed when the two were in step.")
     base_ticket: str
-    undecided: bool = Described(description="Both sides changed it, and the rule is to ask: see `decide`.")
+    undecided: bool = Described(description="A person is to say which value stays: see `decide`.")
+    conflict: ConflictCause | None = Described(
+        description="Why: both sides changed it and the rule is to ask, another program fights, or they differed when "
+        "linked. null where nothing is undecided."
+    )
     refused: str = Described(description='Why a write was not carried out; "" when none was refused.')
     why: str
     last: EntryOut | None = Described(description="The entry that decided last.")
 
     @classmethod
-    def of(cls, view: FieldView) -> "FieldOut":
+    def of(cls, view: FieldView, conflict: Conflict | None) -> "FieldOut":
         return cls(
             field=view.field,
             feature=view.feature,
@@ -205,6 +209,7 @@ class FieldOut(Answer):
             base_feature=view.base_feature,
             base_ticket=view.base_ticket,
             undecided=view.undecided,
+            conflict=conflict.cause if conflict else None,
             refused=view.refused,
             why=view.why,
             last=EntryOut.of(view.last) if view.last else None,
@@ -225,7 +230,7 @@ class LinkDetail(LinkSummary):
             **summary_of(view.link, view.page),
             integration_name=view.integration.name,
             tracker=view.tracker_name,
-            fields=[FieldOut.of(each) for each in view.fields],
+            fields=[FieldOut.of(each, view.link.conflicts.get(each.field)) for each in view.fields],
             journal=[EntryOut.of(each) for each in view.journal],
         )
 
