@@ -60,6 +60,24 @@ async def test_an_unlink_whose_wake_was_lost_is_found_by_the_sweep():
     assert await world.links() == []
 
 
+async def test_a_deletion_whose_job_died_and_whose_wake_was_lost_is_found_by_the_sweep():
+    world = await _pushed()
+    world.board.add("f2", "Another", TEXT, StatusId("planned"))
+    world.board.delete("f1")
+    await world.deliver_all()
+    world.chaos.lie_in_wait("die", 2)
+    with contextlib.suppress(Killed):
+        await world.drain()
+    (link,) = await world.links()
+    assert link.state is LinkState.UNLINKING
+    world.stalled.clear()
+    world.jobs._waiting.clear()
+    world.clock.advance(30)
+    await world.sweep()
+    await world.drain()
+    assert await world.links() == []
+
+
 async def test_a_cell_whose_feature_is_gone_does_not_stop_the_poll():
     world = await _pushed()
     world.board.add("f2", "Other", "", StatusId("planned"))

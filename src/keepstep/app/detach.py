@@ -62,8 +62,10 @@ async def end(work: Work, ending: Ending) -> None:
     async with work.ctx.storage.begin() as uow:
         released = await let_go(work.ctx, uow, work.integration.id)
         if released:
+            # Its rows are handled with this; the sweep finds it by its time, should nobody go on.
+            again = work.now
             work.change(
-                state=LinkState.UNLINKING, ending=ending, lost=None, cell=None, retry_at=None, attempts=0
+                state=LinkState.UNLINKING, ending=ending, lost=None, cell=None, retry_at=again, attempts=0
             )
             title = work.link.feature_title or None
             work.tell(Act.UNLINKED, f"{ending[0].upper()}{ending[1:]}.", side=side, before=title)
