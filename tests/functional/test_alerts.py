@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 
 from keepstep.adapters.alerts import AlertAddressError, alerts_to
-from keepstep.app import alerting, manage, silence
-from keepstep.domain.fields import Side
+from keepstep.app import alerting, manage
 from keepstep.domain.integration import IntegrationState, Part, PartReport, PauseCause
 from keepstep.domain.link import LinkState, Trouble
 
@@ -97,18 +96,32 @@ async def test_of_two_processes_one_tells(world, box):
     assert len(box.messages) == 1
 
 
-async def test_finds_without_a_notification_become_a_silence(world, box):
+async def test_changes_that_only_the_poll_finds_become_a_silence_until_a_webhook_comes(world, box):
+    """The tracker's webhooks go nowhere, and nothing else fails."""
+    ctx = world.ctx = replace(world.ctx, rules=replace(world.ctx.rules, silent_after=timedelta(seconds=1)))
     integration = await world.connect()
-    rules = replace(world.ctx.rules, silent_after=timedelta(milliseconds=50))
-    ctx = world.ctx = replace(world.ctx, rules=rules)
-    for _ in range(2):
-        async with ctx.storage.begin() as uow:
-            await silence.note_unannounced(ctx, uow, integration.id, Side.TICKET)
-            await uow.commit()
-        await asyncio.sleep(0.06)
+    feature, issue, _ = await world.pushed(integration)
     await alerting.tell_people(ctx)
+    assert box.messages == []
+    world.fault("gittab", direction="out", lose=True, times=None)
+    for title in ("Nobody told us", "Nor of this"):
+        await world.edit_issue(issue["iid"], title=title)
+        await world.poll(integration)
+        await world.until(lambda title=title: _is_named(world, feature["id"], title))
+        await alerting.tell_people(ctx)
+        await asyncio.sleep(1.1)
     (message,) = box.messages
-    assert "no webhook told of" in message.body
+    assert "changes of the ticket that no webhook told of" in message.body
+    assert not message.good
+    world.clear_faults()
+    await world.edit_issue(issue["iid"], title="This came by webhook")
+    await world.until(lambda: _is_named(world, feature["id"], "This came by webhook"))
+    await alerting.tell_people(ctx)
+    assert [each.good for each in box.messages] == [False, True]
+
+
+async def _is_named(world, feature, name):
+    return (await world.feature(feature))["fields"]["name"] == name
 
 
 _EXTRA = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
