@@ -1,13 +1,18 @@
 """What guard and breaker ask of every storage."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from keepstep.app.guarding import let_go
+from keepstep.domain.errors import StaleRevisionError
 from keepstep.domain.events import Act, Entry, NoticeKind
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.fight import Written
+from keepstep.domain.guard import Guard
 from keepstep.domain.integration import PauseCause
 from keepstep.domain.link import Conflict
 from keepstep.ports.storage import JournalQuery, Storage
@@ -50,6 +55,30 @@ async def test_the_journal_counts_from_a_time_on(filled: Storage):
             JournalQuery(_HOME, acts=(Act.UNLINKED,), since=NOW - timedelta(hours=1), limit=1)
         )
     assert total == 2
+
+
+async def test_of_many_jobs_at_one_moment_no_more_are_let_go_than_the_guard_allows(filled: Storage):
+    """Each in a transaction of its own; who was overtaken counts again."""
+    ctx = SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW), rules=SimpleNamespace(guard=Guard(links=3)))
+
+    async def detach() -> bool:
+        while True:
+            try:
+                async with filled.begin() as uow:
+                    released = await let_go(ctx, uow, _HOME)
+                    if released:
+                        await uow.journal.add(Entry(NOW, Act.UNLINKED, _HOME, link(1).id, Side.TICKET))
+                    await uow.commit()
+                    return released
+            except StaleRevisionError:
+                continue
+
+    released = await asyncio.gather(*(detach() for _ in range(8)))
+    assert sum(released) == 3
+    async with filled.begin() as uow:
+        assert (await uow.integrations.get(_HOME)).pause is not None
+        _, told = await uow.journal.page(JournalQuery(_HOME, acts=(Act.UNLINKED,), limit=1))
+    assert told == 3
 
 
 async def test_a_fight_and_a_stop_come_back_whole(filled: Storage):
