@@ -73,6 +73,13 @@ async def test_of_many_jobs_at_one_moment_no_more_are_let_go_than_the_guard_allo
             except StaleRevisionError:
                 continue
 
+    async def read() -> None:
+        async with filled.begin() as uow:
+            await uow.integrations.get(_HOME)
+            await asyncio.sleep(0.1)
+
+    # So that a pool has its connections open, and the transactions do overlap.
+    await asyncio.gather(*(read() for _ in range(4)))
     released = await asyncio.gather(*(detach() for _ in range(8)))
     assert sum(released) == 3
     async with filled.begin() as uow:
