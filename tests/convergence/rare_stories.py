@@ -125,9 +125,10 @@ class RareStories(Stories):
         """While news of the other one come; they are not forgotten when it is there again."""
         self.settle()
         feature, ticket = self.ends()
-        item = [each for each in self.items() if each.is_there][ticket]
-        if not item.project:
+        found = [each for each in self.items() if each.is_there]
+        if not found or not found[ticket].project:
             return
+        item = found[ticket]
         self.edit(feature, edit, place, place)
         item.hidden = True
         self.notified_and_done()
