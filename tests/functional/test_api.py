@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from api_caller import Caller, new_integration
 
+from keepstep.cli.explaining import explain_link
+from keepstep.domain.ids import LinkId
+
 from world import BOARD, BOARD_TOKEN, TRACKER, TRACKER_TOKEN
 
 
@@ -123,6 +126,31 @@ async def test_an_existing_ticket_is_linked_and_then_follows(world, caller):
     assert (await caller.refused("POST", "/links", body))["field"] == "feature"
     other = body | {"feature": (await world.features())[4]["id"]}
     assert (await caller.refused("POST", "/links", other))["field"] == "ticket"
+
+
+async def test_what_waits_for_a_job_is_told_without_its_values(world, caller):
+    integration = await caller.created()
+    link = await caller.linked(integration)
+    await world.quiet()
+    world.worker_runs = False
+    await world.edit_issue(int(link["ticket"]["label"].removeprefix("#")), title="A secret plan")
+    await world.until(lambda: _waits(caller, link))
+    (notice,) = (await caller.get(f"/links/{link['id']}"))["notices"]
+    assert (notice["kind"], notice["source"], notice["side"]) == ("changed", "webhook", "ticket")
+    explained = await explain_link(world.ctx, LinkId(link["id"]))
+    assert "waits for its job" in explained
+    assert "changed ticket (by webhook" in explained
+    assert "secret plan" not in explained
+    world.worker_runs = True
+    await world.until(lambda: _waits_no_more(caller, link))
+
+
+async def _waits(caller, link):
+    return (await caller.get(f"/links/{link['id']}"))["notices"]
+
+
+async def _waits_no_more(caller, link):
+    return not await _waits(caller, link)
 
 
 async def test_a_conflict_waits_is_decided_and_the_loser_put_back(world, caller):

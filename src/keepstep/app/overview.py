@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keepstep.app.context import Context
-from keepstep.domain.events import Act, Entry
+from keepstep.domain.events import Act, Entry, Notice
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import IntegrationId, LinkId
 from keepstep.domain.integration import Integration, IntegrationState
@@ -126,6 +126,8 @@ class LinkView:
     journal: Sequence[Entry] = field(default_factory=tuple)
     page: str = ""
     """Its signed address."""
+    notices: Sequence[Notice] = ()
+    """What has come and its job has not dealt with yet, oldest first."""
 
 
 def link_health(link: Link) -> Health:
@@ -365,6 +367,7 @@ async def view_link(ctx: Context, link_id: LinkId) -> LinkView:
         link = await uow.links.get(link_id)
         integration = await uow.integrations.get(link.integration_id)
         journal, _ = await uow.journal.page(JournalQuery(link=link_id, limit=100))
+        notices = await uow.inbox.unhandled(link_id)
     return LinkView(
         link=link,
         integration=integration,
@@ -373,6 +376,7 @@ async def view_link(ctx: Context, link_id: LinkId) -> LinkView:
         fields=[_field_view(link, integration, name, journal) for name in Field],
         journal=journal,
         page=ctx.pages.address(link_id),
+        notices=notices,
     )
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from keepstep.app.context import Context
 from keepstep.app.overview import FieldView, LinkView, view_link
 from keepstep.cli.printing import at, plain, shortened, wrapped
-from keepstep.domain.events import Entry
+from keepstep.domain.events import Entry, Notice
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import LinkId
 from keepstep.web.admin.names import StatusDirectory, StatusNames
 from keepstep.web.admin.presenting import text_of_html
 
 _ROOM = 64
+_WAITING = 10
 _EARLIER = 5
 """How many values are offered to be put back."""
 
@@ -21,8 +22,8 @@ async def explain_link(ctx: Context, link_id: LinkId) -> str:
     view = await view_link(ctx, link_id)
     names = await StatusDirectory().names(ctx, view.integration, [view.link], view.journal)
     blocks = [_head(view), *(_field(each, names) for each in view.fields)]
-    earlier = _earlier(view.journal, names)
-    return "\n\n".join([*blocks, earlier] if earlier else blocks)
+    more = (_waiting(view.notices), _earlier(view.journal, names))
+    return "\n\n".join([*blocks, *(each for each in more if each)])
 
 
 def _head(view: LinkView) -> str:
@@ -37,6 +38,21 @@ def _head(view: LinkView) -> str:
         *(wrapped("  ", text) for text in link.warnings.values()),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _waiting(notices: Sequence[Notice]) -> str:
+    """What has come and is not dealt with, such as that of a Link set aside."""
+    lines = [f"  {at(each.received_at)} {_notice(each)}" for each in notices[:_WAITING]]
+    left = len(notices) - len(lines)
+    return "\n".join(
+        ["waits for its job", *lines, *([f"  and {left} more"] if left else [])] if lines else []
+    )
+
+
+def _notice(notice: Notice) -> str:
+    side = f" {notice.side}" if notice.side else ""
+    actor = f", {plain(notice.actor)}" if notice.actor else ""
+    return f"{notice.kind}{side} (by {notice.source}{actor})"
 
 
 def _field(view: FieldView, names: StatusNames) -> str:

@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 
 from keepstep.app.overview import FieldView, Health, HealthWord, LinkView, link_health
 from keepstep.domain.bulk import FirstSync
-from keepstep.domain.events import Act, Entry
+from keepstep.domain.events import Act, Entry, Notice, NoticeKind, Source
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import LinkId
 from keepstep.domain.link import ATTENTION, IN_STEP, Conflict, ConflictCause, Link, LinkState, Trouble
@@ -183,6 +183,28 @@ class EntryOut(Answer):
         )
 
 
+class NoticeOut(Answer):
+    """Something that has come and waits for the Link's job. Values are no part of it: both sides are read anew."""
+
+    kind: NoticeKind
+    source: Source
+    side: Side | None
+    at: Utc
+    actor: str = Described(description="Who caused it, as far as its sender said so.")
+    delivery: str | None = Described(description="The sender's id of the delivery.")
+
+    @classmethod
+    def of(cls, notice: Notice) -> "NoticeOut":
+        return cls(
+            kind=notice.kind,
+            source=notice.source,
+            side=notice.side,
+            at=notice.received_at,
+            actor=notice.actor,
+            delivery=notice.delivery_id,
+        )
+
+
 class FieldOut(Answer):
     """One field of a Link: both values, the base, and why it is what it is."""
 
@@ -223,6 +245,7 @@ class LinkDetail(LinkSummary):
     journal: Sequence[EntryOut] = Described(
         description="The newest 100 entries; `GET /journal?link=` has all."
     )
+    notices: Sequence[NoticeOut] = Described(description="What waits for its job, the oldest 50 first.")
 
     @classmethod
     def of_view(cls, view: LinkView) -> "LinkDetail":
@@ -232,6 +255,7 @@ class LinkDetail(LinkSummary):
             tracker=view.tracker_name,
             fields=[FieldOut.of(each, view.link.conflicts.get(each.field)) for each in view.fields],
             journal=[EntryOut.of(each) for each in view.journal],
+            notices=[NoticeOut.of(each) for each in view.notices[:50]],
         )
 
 
