@@ -139,6 +139,26 @@ async def test_the_address_changes_with_a_token_for_it(place, member, home):
         await place.ctx.vault.open(before.token)
 
 
+async def test_a_token_for_an_address_that_could_not_be_saved_is_not_kept(place, member, home, monkeypatch):
+    before, kept = await only_integration(place), []
+    put = place.ctx.vault.put
+
+    async def overtaken(token):
+        """A job saves the integration just then."""
+        kept.append(await put(token))
+        await save(place, name="Saved by a job")
+        return kept[-1]
+
+    monkeypatch.setattr(place.ctx.vault, "put", overtaken)
+    form = {"tracker_url": f"{TRACKER_URL}/other", "project": "1", "place_token": TRACKER_TOKEN}
+    page = await member.fill(f"{home}/settings/place", form)
+    assert page.status_code in (409, 422), words(page)
+    assert (await only_integration(place)).tracker == before.tracker
+    assert await place.ctx.vault.open(before.tracker.token) == TRACKER_TOKEN
+    with pytest.raises(MissingError):
+        await place.ctx.vault.open(kept[0])
+
+
 async def test_a_token_for_a_place_that_stays_is_refused(place, member, home):
     form = {"tracker_url": TRACKER_URL, "project": "1", "place_token": TRACKER_TOKEN}
     page = await member.fill(f"{home}/settings/place", form)

@@ -114,28 +114,36 @@ async def change(ctx: Context, integration_id: IntegrationId, changes: Changes, 
         raise ForbiddenMoveError(f"{before.name} is being removed.")
     after = await _changed(ctx, before, changes, links)
     after = await _tell_outside(ctx, before, after)
-    if after.tracker.base_url != before.tracker.base_url and changes.tracker_token is not None:
-        token = await ctx.vault.put(changes.tracker_token)
-        after = replace(after, tracker=replace(after.tracker, token=token))
-    async with ctx.storage.begin() as uow:
-        saved = await uow.integrations.save(after)
-        await uow.journal.add(
-            Entry(
-                ctx.clock.now(),
-                Act.CHANGED_SETTINGS,
-                integration_id,
-                reason=_what_changed(before, after),
-                actor=actor,
-            )
-        )
-        await uow.commit()
-    if saved.tracker.token != before.tracker.token:
-        await ctx.vault.forget(before.tracker.token)
+    saved = await _store(ctx, before, await _with_token(ctx, after, changes.tracker_token), actor)
     if saved.registrations.public_url != ctx.rules.public_url:
         await ctx.jobs.wake_integration(integration_id)
     if before.policy != after.policy:
         await _policy_changed(ctx, integration_id)
     return saved
+
+
+async def _with_token(ctx: Context, integration: Integration, token: str | None) -> Integration:
+    if token is None:
+        return integration
+    return replace(integration, tracker=replace(integration.tracker, token=await ctx.vault.put(token)))
+
+
+async def _store(ctx: Context, before: Integration, after: Integration, actor: str) -> Integration:
+    """Of two tokens of the tracker the one that is not used afterwards is forgotten."""
+    unused = after.tracker.token
+    reason = _what_changed(before, after)
+    try:
+        async with ctx.storage.begin() as uow:
+            saved = await uow.integrations.save(after)
+            await uow.journal.add(
+                Entry(ctx.clock.now(), Act.CHANGED_SETTINGS, after.id, reason=reason, actor=actor)
+            )
+            await uow.commit()
+        unused = before.tracker.token
+        return saved
+    finally:
+        if before.tracker.token != after.tracker.token:
+            await ctx.vault.forget(unused)
 
 
 async def _changed(ctx: Context, before: Integration, changes: Changes, links: int) -> Integration:
@@ -167,7 +175,11 @@ async def _moved(ctx: Context, after: Integration, changes: Changes, links: int)
             )
         after = replace(after, tracker=replace(after.tracker, base_url=changes.tracker_url.rstrip("/")))
     elif token is not None:
-        raise InvalidInputError("tracker_token", "The address stays. A token alone is replaced by itself.")
+        raise InvalidInputError(
+            "tracker_token",
+            "The address stays, so no token is taken with it. Replace the token under Tokens in the settings, or by "
+            "keepstep integrations token.",
+        )
     if changes.project is not None and changes.project.id != after.project.id:
         _refuse_while_linked("project", "The project", links)
         after = replace(after, project=changes.project)
