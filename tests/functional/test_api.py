@@ -139,7 +139,7 @@ async def test_what_waits_for_a_job_is_told_without_its_values(world, caller):
     assert (notice["kind"], notice["source"], notice["side"]) == ("changed", "webhook", "ticket")
     explained = await explain_link(world.ctx, LinkId(link["id"]))
     assert "waits for its job" in explained
-    assert "changed ticket (by webhook" in explained
+    assert "the ticket changed, told by webhook" in explained
     assert "secret plan" not in explained
     world.worker_runs = True
     await world.until(lambda: _waits_no_more(caller, link))

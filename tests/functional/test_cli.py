@@ -67,6 +67,7 @@ def test_as_a_process_trackers_list_prints_nothing_but_json(tmp_path):
         ("integrations", "create", "--name", "x", "--kind", "gitlab", "--project", "1"),
         ("integrations", "create", "--from-json", "-", "--name", "x"),
         ("integrations", "change", "x"),
+        ("integrations", "change", "x", "--tracker-url", "https://other.example"),
         ("integrations", "token", "x", "nobody"),
         ("admin", "create"),
     ],

@@ -381,7 +381,7 @@ async def test_a_conflict_shows_both_changes_and_takes_a_decision(site):
         (row,) = await uow.inbox.unhandled(site.seeded.links["conflict"].id)
     assert (row.kind, row.actor) == (NoticeKind.DECIDE, "admin")
     assert row.detail["side"] == "ticket"
-    waiting = "Waits for its job Decide, by person of admin"
+    waiting = "Waits for its job A decision, asked for in Keepstep, by admin"
     assert waiting in text_of(await site.get(site.link("conflict")))
     shared = site.world.pages.address(site.seeded.links["conflict"].id)
     assert "Waits for its job" not in await site.get(shared)

@@ -9,7 +9,7 @@ from keepstep.domain.events import Entry, Notice
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.ids import LinkId
 from keepstep.web.admin.names import StatusDirectory, StatusNames
-from keepstep.web.admin.presenting import text_of_html
+from keepstep.web.admin.presenting import notice_words, text_of_html
 
 _ROOM = 64
 _WAITING = 10
@@ -42,17 +42,11 @@ def _head(view: LinkView) -> str:
 
 def _waiting(notices: Sequence[Notice]) -> str:
     """What has come and is not dealt with, such as that of a Link set aside."""
-    lines = [f"  {at(each.received_at)} {_notice(each)}" for each in notices[:_WAITING]]
+    lines = [f"  {at(each.received_at)} {plain(notice_words(each))}" for each in notices[:_WAITING]]
     left = len(notices) - len(lines)
     return "\n".join(
         ["waits for its job", *lines, *([f"  and {left} more"] if left else [])] if lines else []
     )
-
-
-def _notice(notice: Notice) -> str:
-    side = f" {notice.side}" if notice.side else ""
-    actor = f", {plain(notice.actor)}" if notice.actor else ""
-    return f"{notice.kind}{side} (by {notice.source}{actor})"
 
 
 def _field(view: FieldView, names: StatusNames) -> str:

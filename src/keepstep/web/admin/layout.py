@@ -95,11 +95,13 @@ def _environment() -> Environment:
         outcome_word=presenting.outcome_word,
         state_word=presenting.state_word,
         row_label=presenting.row_label,
+        notice_words=presenting.notice_words,
         shown_html=lambda source: Markup(presenting.shown_html(source)),  # noqa: S704 - nh3 has cleaned it
     )
     env.globals.update(
         static_url=static_url,
         STATE_LABELS=presenting.STATE_LABELS,
+        CONFLICT_LABELS=presenting.CONFLICT_LABELS,
         HEALTH_LABELS=presenting.HEALTH_LABELS,
         INTEGRATION_LABELS=presenting.INTEGRATION_LABELS,
         FIRST_CHOICES=presenting.FIRST_CHOICES,

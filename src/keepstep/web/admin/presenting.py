@@ -10,9 +10,10 @@ import nh3
 
 from keepstep.app.overview import HealthWord, IntegrationRow
 from keepstep.domain.bulk import BulkOutcome, BulkState, FirstSync, Way
+from keepstep.domain.events import Notice, NoticeKind, Source
 from keepstep.domain.fields import Field, Side
 from keepstep.domain.integration import IntegrationState, StepName
-from keepstep.domain.link import ATTENTION, LinkState
+from keepstep.domain.link import ATTENTION, ConflictCause, LinkState
 from keepstep.domain.policy import ConflictRule, Direction
 
 _BLOCK_END = re.compile(
@@ -48,6 +49,31 @@ INTEGRATION_LABELS = {
     IntegrationState.ACTIVE: "Active",
     IntegrationState.PAUSED: "Paused",
     IntegrationState.REMOVING: "Being removed",
+}
+
+CONFLICT_LABELS = {
+    ConflictCause.BOTH_CHANGED: "Both sides changed it",
+    ConflictCause.FIGHT: "Another program works against us",
+    ConflictCause.FIRST_SYNC: "They differed when linked",
+}
+
+_NOTICE_WORDS = {
+    NoticeKind.CHANGED: "the {} changed",
+    NoticeKind.DELETED: "the {} was deleted",
+    NoticeKind.PUSH: "push",
+    NoticeKind.UNLINK: "unlink",
+    NoticeKind.SYNC: "sync",
+    NoticeKind.DECIDE: "a decision",
+    NoticeKind.CELL: "look at the cell",
+    NoticeKind.LOOK_AGAIN: "look a second time",
+}
+_SOURCE_WORDS = {
+    Source.WEBHOOK: "told by webhook",
+    Source.POLL: "found by looking",
+    Source.CLICK: "clicked in Productboard",
+    Source.PERSON: "asked for in Keepstep",
+    Source.TIMER: "by itself",
+    Source.BULK: "part of a bulk run",
 }
 
 DIRECTION_SENTENCES = {
@@ -103,6 +129,12 @@ def ago(at: datetime, now: datetime) -> str:
         return f"{at.astimezone(UTC):%-d %b %Y}"
     span = _span(abs(seconds))
     return f"{span} ago" if seconds > 0 else f"in {span}"
+
+
+def notice_words(notice: Notice) -> str:
+    """What has come, and how: "the ticket changed, told by webhook, by Ada"."""
+    what = _NOTICE_WORDS[notice.kind].format(notice.side or "item")
+    return ", ".join([what, _SOURCE_WORDS[notice.source], *([f"by {notice.actor}"] if notice.actor else [])])
 
 
 def _span(seconds: float) -> str:
