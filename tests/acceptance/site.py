@@ -125,14 +125,13 @@ class Site:
             return cursor.fetchall() if cursor.description else []
 
     def waiting(self) -> dict[str, int]:
-        """What is not done yet; empty when all is quiet."""
-        queries = {
-            "notices": "SELECT count(*) FROM inbox WHERE handled_at IS NULL AND link_id IS NOT NULL",
-            "timers": "SELECT count(*) FROM timers WHERE kind = 'cell'",
-            "jobs": "SELECT count(*) FROM procrastinate_jobs",
-        }
-        found = {name: self.ask(query)[0][0] for name, query in queries.items()}
-        return {name: count for name, count in found.items() if count}
+        """What is not done yet; empty when all is quiet. At one moment: a timer that is due becomes a notice."""
+        found = self.ask(
+            "SELECT (SELECT count(*) FROM inbox WHERE handled_at IS NULL AND link_id IS NOT NULL),"
+            " (SELECT count(*) FROM timers WHERE kind = 'cell'), (SELECT count(*) FROM procrastinate_jobs)"
+        )
+        names = ("notices", "timers", "jobs")
+        return {name: count for name, count in zip(names, found[0], strict=True) if count}
 
     def wait_until_quiet(self, seconds: float = 25.0) -> None:
         end = time.monotonic() + seconds

@@ -226,8 +226,8 @@ def test_a_rolling_restart_loses_nothing(fleet: Fleet):
     until(lambda: fleet.titles(features) == expected, 60)
     until(lambda: {each: site.board.name(each) for each in features} == expected, 60)
     site.wait_until_quiet(60)
-    unanswered = [each for each in pushed if site.board.cell(fleet.column, each)["state"] != "connected"]
-    assert not unanswered
+    cells = {each: site.board.cell(fleet.column, each) for each in pushed}
+    assert {cell["state"] for cell in cells.values()} == {"connected"}, cells
     assert len({fleet._ticket_of(each) for each in pushed}) == len(pushed), "One ticket for each."
 
 
@@ -242,7 +242,9 @@ def _edit_and_click(fleet: Fleet, features: list[str], over: threading.Event) ->
             else:
                 site.board.rename(feature, title)
         pushed += site.board.add_features(1)
-        site.board.click(fleet.column, pushed[-1])
+        if site.board.click(fleet.column, pushed[-1])["state"] == "error":
+            # A connection that broke with its process: the button says so, and a person clicks again.
+            site.board.click(fleet.column, pushed[-1])
         if over.wait(1):
             return turn, pushed
     raise AssertionError("Rounds have no end of their own.")
