@@ -172,7 +172,9 @@ class Remove(Scenario):
     def stage(self):
         self.before = self.site.integrations_outside()
         self.site.do("connect", name=self.name)
-        self.feature = self.push_one(self.site.column_of(self.name)["id"])
+        column = self.site.column_of(self.name)
+        assert column is not None, "the integration that is to be deleted did not connect"
+        self.feature = self.push_one(column["id"])
 
     def values(self):
         return {"name": self.name}

@@ -13,6 +13,7 @@ import httpx
 from acceptance.emulators import PROJECT, Board, Tracker
 from acceptance.processes import Process, clean_environment, free_ports, until
 from acceptance.site import _address_in
+from crash.actions import BOARD_TOKEN
 from crash.seams import ENDED_BY_A_POINT
 from keepstep.adapters.jobs.schema import apply_schema
 from keepstep.bootstrap import prepare_database
@@ -46,6 +47,9 @@ class CrashSite:
         # A hook that switches itself off for a moment after each crash would make every run another one.
         calm = {"limits": {"requests_per_minute": None}, "auto_disable": False}
         self.tracker.call("POST", "/_sandbox/seed", calm)
+        # Nor is a fast machine to meet the limit: time jumps here, and the emulator's seconds do not.
+        fast = {"tokens": [{"token": BOARD_TOKEN, "per_second": 100_000}]}
+        self.board.call("POST", "/_sandbox/seed", fast)
         self._start(dsn, folder)
         self.heard()
         self.do("connect", name=MAIN)

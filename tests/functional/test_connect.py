@@ -56,6 +56,33 @@ async def test_a_step_that_fails_undoes_those_before(world, emulator, match, fai
     assert len(await _columns(world)) == 1
 
 
+@pytest.mark.parametrize(
+    ("emulator", "match", "step"),
+    [
+        ("productboard", "GET /v2/entities", StepName.BOARD),
+        ("productboard", "POST /v2/webhooks", StepName.SUBSCRIPTION),
+        ("gittab", "POST /api/v4/projects/1/hooks", StepName.HOOK),
+    ],
+)
+async def test_a_step_that_meets_a_limit_waits_and_goes_on(world, emulator, match, step):
+    """The token may be busy with other things: nothing is undone, and it connects without anybody's doing."""
+    world.fault(emulator, match=match, status=429, headers={"Retry-After": "2"})
+    connecting = asyncio.create_task(world.connect())
+    waiting = await world.until(lambda: _waiting(world))
+    assert waiting.state is IntegrationState.CONNECTING
+    assert not waiting.failure
+    states = {each.name: each for each in waiting.steps}
+    assert states[step].state is StepState.RUNNING
+    assert "goes on in 2 s" in states[step].detail
+    assert await sweep.wake_integrations(world.ctx) == 0, "Not before that time."
+    await world.until(lambda: sweep.wake_integrations(world.ctx))
+    connected = await connecting
+    assert connected.state is IntegrationState.ACTIVE
+    assert connected.retry_at is None
+    assert len(await _columns(world)) == len(await _subscriptions(world)) == len(await _hooks(world)) == 1
+    assert not [each for each in world.calls() if each.startswith("DELETE")], "Nothing was undone."
+
+
 async def test_a_failed_one_can_be_discarded(world):
     world.fault(
         "gittab", match="POST /api/v4/projects/1/hooks", status=422, body={"error": "Invalid url given"}
@@ -280,3 +307,8 @@ async def _move_house(world, address):
     old: Context = world.ctx
     world.ctx = replace(old, rules=replace(old.rules, public_url=address))
     await sweep.wake_integrations(world.ctx)
+
+
+async def _waiting(world):
+    async with world.ctx.storage.begin() as uow:
+        return next((each for each in await uow.integrations.list_all() if each.retry_at is not None), None)

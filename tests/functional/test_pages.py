@@ -289,6 +289,17 @@ async def test_connecting_shows_its_steps_and_what_was_undone(site):
     assert (await site.stored("failed")).failure == ""
 
 
+async def test_connecting_says_until_when_it_waits_for_a_limit(site):
+    made = await site.stored("connecting")
+    assert "goes on by itself" not in await site.get(site.path("connecting"))
+    async with site.world.storage.begin() as uow:
+        await uow.integrations.save(replace(made, retry_at=site.world.clock.now() + timedelta(minutes=12)))
+        await uow.commit()
+    page = text_of(await site.get(site.path("connecting")))
+    assert "A limit of calls is waited for: it goes on by itself in 12 min, at " in page
+    assert "This takes a few seconds" not in page
+
+
 async def test_a_connect_that_failed_can_be_discarded(site):
     made = await site.stored("failed")
     async with site.world.storage.begin() as uow:

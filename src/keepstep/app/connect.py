@@ -30,7 +30,7 @@ from keepstep.domain.integration import (
     TrackerAccount,
 )
 from keepstep.domain.policy import SyncPolicy
-from keepstep.ports.errors import AuthLostError, OutsideError, RejectedError
+from keepstep.ports.errors import AuthLostError, OutsideError, RateLimitedError, RejectedError
 from keepstep.ports.locks import BusyError, Held, LockLostError
 from keepstep.ports.storage import UnitOfWork
 from keepstep.ports.tracker import Channel
@@ -171,7 +171,7 @@ async def _run(ctx: Context, held: Held, integration: Integration) -> None:
 
 
 class _Connecting:
-    """The steps in order, each committed before the next; on a failure those before it are undone."""
+    """The steps in order, each committed before the next. A failure undoes those before it; a limit is waited for."""
 
     def __init__(self, ctx: Context, held: Held, integration: Integration) -> None:
         self.ctx, self.held, self.integration = ctx, held, integration
@@ -187,9 +187,12 @@ class _Connecting:
         for step in self.integration.steps:
             if step.state is StepState.DONE:
                 continue
-            await self._save(self.integration.with_step(step.name, StepState.RUNNING))
+            await self._save(replace(self.integration.with_step(step.name, StepState.RUNNING), retry_at=None))
             try:
                 detail = await makers[step.name]()
+            except RateLimitedError as error:
+                await self._wait(step.name, error)
+                return
             except (OutsideError, InvalidInputError) as error:
                 await self._save(self.integration.with_step(step.name, StepState.FAILED, str(error)))
                 await self._undo()
@@ -280,6 +283,11 @@ class _Connecting:
     def _clear(self, **gone: None) -> None:
         registrations = replace(self.integration.registrations, **gone)  # type: ignore[arg-type]
         self.integration = replace(self.integration, registrations=registrations)
+
+    async def _wait(self, step: StepName, error: RateLimitedError) -> None:
+        """The token may be busy with other Links or tools: what is made stays, and the sweep goes on from here."""
+        waiting = self.integration.with_step(step, StepState.RUNNING, str(error))
+        await self._save(replace(waiting, retry_at=self.ctx.clock.now() + error.retry_after))
 
     async def _fail(self, message: str) -> None:
         await self._save(replace(self.integration, failure=message), Act.CONNECT_FAILED, message)
