@@ -57,8 +57,9 @@ sandbox: $(VENV)/.dev ## the emulators
 browser: $(VENV)/.dev ## the main job in a real Chromium; screenshots in build/screens/
 	$(BIN)/pytest -q tests/browser
 
-prove: $(VENV)/.dev ## look for a way to break convergence in 2,000 new examples
+prove: $(VENV)/.dev ## look for a way to break convergence in 2,000 new examples, and the laws of text and merge
 	KEEPSTEP_PROVE=2000 $(BIN)/pytest -q tests/convergence --timeout 3000
+	KEEPSTEP_TEXT_EXAMPLES=600 KEEPSTEP_DOMAIN_EXAMPLES=400 $(BIN)/pytest -q tests/unit/text tests/unit/domain --timeout 1000
 
 fuzz: $(VENV)/.dev ## send wrong payloads to every door and to the API: FUZZ examples (2000) a test
 	KEEPSTEP_FUZZ=$${FUZZ:-2000} $(BIN)/pytest -q tests/fuzz

@@ -23,7 +23,8 @@ import psutil
 KEEPSTEP = Path(sys.executable).with_name("keepstep")
 _LIBC = ctypes.CDLL(None)
 _DIE_WITH_PARENT = 1
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 30.0
+"""The service allows requests and jobs 5 s each, and then stops its database."""
 
 _Found = TypeVar("_Found")
 

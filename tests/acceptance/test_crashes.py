@@ -1,14 +1,14 @@
 """`kill -9` of the service at every moment that matters, then a start over what it left.
 
 All moments are reached first, each on a feature or an integration of its own, and then one kill ends them together:
-the emulators hold their answers back, and two of our tables are locked, so that each moment is wide enough to meet.
+the emulators hold their answers back, and a row and a table of ours are locked, so that each is wide enough to meet.
 """
 
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -75,8 +75,10 @@ def crashed(postgres_dsn: str) -> Iterator[Crash]:
         crash.features = dict(zip(names, site.board.add_features(len(names)), strict=True))
         crash.integrations["removal"] = site.connect("To be removed")["id"]
         for moment in UNLINKS:
-            assert site.board.click(crash.column, crash.features[moment])["state"] == "connected"
-            link = site.link_of(crash.main, crash.features[moment])
+            feature = crash.features[moment]
+            site.board.click(crash.column, feature)
+            until(lambda feature=feature: _connected(site, crash.column, feature))
+            link = site.link_of(crash.main, feature)
             assert link is not None
             crash.tickets[moment] = key_of(link)
         site.wait_until_quiet()
@@ -103,19 +105,22 @@ def _reach_every_moment(crash: Crash, service: Process) -> None:
     answer_soon = tracker.fault(f"POST {PROJECT}/issues", when="after", delay_s=1.2)
     crash.push("between create and commit")
     until(lambda: tracker.hits(answer_soon), 5)
-    with _locked(site, "procrastinate_jobs"):
+    created = "SELECT FROM links WHERE feature_id = %s FOR NO KEY UPDATE"
+    with (
+        _locked(site, created, crash.features["between create and commit"]) as link,
+        _locked(site, "LOCK TABLE procrastinate_jobs IN SHARE MODE") as jobs,
+    ):
         crash.push("between commit and wake")
         feature = crash.features["between commit and wake"]
         until(lambda: site.ask("SELECT id FROM links WHERE feature_id = %s", feature), 5)
-        with _locked(site, "links"):
-            until(lambda: _writers_waiting(site, "links") and _writers_waiting(site, "procrastinate_jobs"), 5)
-            assert board.hits(met[0][1]) == 1
-            service.kill()
-            # What the dead service had sent to the database already must not be carried out after all.
-            site.ask(
-                "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND pid <> pg_backend_pid() AND application_name <> 'test-lock'"
-            )
+        until(lambda: _writers_waiting(site, link) and _writers_waiting(site, jobs), 5)
+        assert board.hits(met[0][1]) == 1
+        service.kill()
+        # What the dead service had sent to the database already must not be carried out after all.
+        site.ask(
+            "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND application_name <> 'test-lock'"
+        )
 
 
 def _begin_late_cells(crash: Crash) -> list[Any]:
@@ -193,17 +198,17 @@ def _begin_creates(crash: Crash) -> list[Any]:
 
 
 @contextlib.contextmanager
-def _locked(site: Site, table: str) -> Iterator[None]:
-    """Nobody writes into it; reading goes on."""
+def _locked(site: Site, statement: LiteralString, *values: str) -> Iterator[int]:
+    """Nobody writes what it locks; reading goes on. Gives the pid of the backend that holds it."""
     with psycopg.connect(site.database_url, application_name="test-lock") as connection:
-        connection.execute(f"LOCK TABLE {table} IN SHARE MODE")
-        yield
+        connection.execute(statement, values)
+        yield connection.info.backend_pid
         connection.rollback()
 
 
-def _writers_waiting(site: Site, table: str) -> int:
-    query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
-    count: int = site.ask(query, table)[0][0]
+def _writers_waiting(site: Site, backend: int) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+    count: int = site.ask(query, backend)[0][0]
     return count
 
 

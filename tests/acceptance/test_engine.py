@@ -114,7 +114,7 @@ async def site(own_server: str, request: pytest.FixtureRequest) -> AsyncIterator
 
 
 async def test_a_killed_workers_job_is_done_by_another(site: Site):
-    first = site.start("first", 1)
+    first = site.start("first", 60)
     await site.event(A)
     await site.until("SELECT count(*) FROM run", [(1,)])
     site.start("second", 0.1)
@@ -128,7 +128,7 @@ async def test_a_killed_workers_job_is_done_by_another(site: Site):
 
 
 async def test_a_stopped_worker_writes_nothing_after_it_is_continued(site: Site):
-    first = site.start("first", 1)
+    first = site.start("first", 3)
     await site.event(A)
     await site.until("SELECT count(*) FROM run", [(1,)])
     first.send_signal(signal.SIGSTOP)

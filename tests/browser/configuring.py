@@ -97,7 +97,7 @@ def _connect(stage: Stage, page: Page) -> None:
     assert SECOND not in demo.columns()
     assert demo.webhooks() == before
     stage.look(page, "connect-failed")
-    with demo.fault(demo.board, "POST /v2/webhooks*", delay_s=1.5):
+    with demo.fault(demo.board, "POST /v2/webhooks*", delay_s=4):
         page.get_by_role("button", name="Try again").click()
         expect(page.locator('[data-step="running"]')).to_contain_text("Productboard webhook")
         page.screenshot(path=stage.screen("connecting"), full_page=True)

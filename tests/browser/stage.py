@@ -27,7 +27,7 @@ from acceptance.processes import KEEPSTEP, Process, free_ports, temporary_folder
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 WIDE, NARROW = 1440, 390
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 BOARD_TOKEN, TRACKER_TOKEN = "demo-productboard-token", "demo-gittab-token"
 VISITOR = "demo-visitor-token"
 _OPEN_ALL = "for (const part of document.querySelectorAll('details')) part.open = true"
@@ -217,8 +217,10 @@ def running_demo() -> Iterator[Demo]:
             yield Demo(port, password)
         finally:
             print(process.output[-4000:])
-            process.ctrl_c()
-            process.clean()
+            try:
+                process.ctrl_c()
+            finally:
+                process.clean()
 
 
 def _is_ready(port: int, process: Process) -> bool:

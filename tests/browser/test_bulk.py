@@ -16,7 +16,7 @@ _PAIRED = "Audit log with export"
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.acceptance,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(480),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: install Debian's package chromium"),
 ]
 

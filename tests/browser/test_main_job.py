@@ -28,7 +28,7 @@ LOOKS = 38
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.acceptance,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(480),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: install Debian's package chromium"),
 ]
 

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.redmine,
     pytest.mark.browser,
     pytest.mark.acceptance,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(480),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: install Debian's package chromium"),
 ]
 

@@ -43,7 +43,7 @@ class Bench:
             return
         worker = asyncio.create_task(self.jobs.run_worker())
         async with asyncio.timeout(20):
-            while (await self.jobs.stats()).waiting + (await self.jobs.stats()).running:
+            while (now := await self.jobs.stats()).waiting + now.running:
                 await asyncio.sleep(0.02)
         worker.cancel()
         with contextlib.suppress(asyncio.CancelledError):

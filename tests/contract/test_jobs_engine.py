@@ -278,7 +278,7 @@ async def test_a_statement_that_takes_too_long_is_a_crash(bench: Bench):
 
 
 async def test_a_stop_lets_running_jobs_end_and_puts_back_what_it_cuts_off(postgres_dsn: str):
-    settings = EngineSettings(concurrency=2, click_concurrency=1, stop_s=0.3)
+    settings = EngineSettings(concurrency=2, click_concurrency=1, stop_s=1.5)
     async with _opened(postgres_dsn, "stopped", settings) as bench:
         await bench.query("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
         bench.gate(A)

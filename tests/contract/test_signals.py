@@ -39,7 +39,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
 
 
 async def _waiting(signals: MemorySignals | PostgresSignals, link: LinkId) -> asyncio.Task[bool]:
-    task = asyncio.create_task(signals.wait(link, 2))
+    task = asyncio.create_task(signals.wait(link, 20))
     await asyncio.sleep(0)
     return task
 
@@ -47,7 +47,7 @@ async def _waiting(signals: MemorySignals | PostgresSignals, link: LinkId) -> as
 async def test_everyone_who_waits_is_told_once_and_soon(pair: Pair):
     waiters = [await _waiting(signals, LINK) for signals in (pair.web, pair.web, pair.worker)]
     await pair.worker.tell(LINK)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         assert await asyncio.gather(*waiters) == [True, True, True]
 
 
@@ -59,8 +59,9 @@ async def test_another_link_is_no_answer_and_time_ends(pair: Pair):
 
 
 async def test_what_was_told_before_is_not_told_again(pair: Pair):
+    waiter = await _waiting(pair.web, LINK)
     await pair.worker.tell(LINK)
-    await asyncio.sleep(0.1)
+    assert await waiter is True
     assert await pair.web.wait(LINK, 0.1) is False
 
 
@@ -88,7 +89,7 @@ async def test_a_lost_listener_comes_back(postgres_dsn: str):
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                 " WHERE application_name = 'keepstep-signals'"
             ).fetchall()
-        assert ended == [(True,)]
+        assert (True,) in ended
         waiter = await _waiting(signals, LINK)
         while not waiter.done():
             await signals.tell(LINK)

@@ -156,10 +156,12 @@ async def test_saving_raises_the_revision_and_refuses_what_was_read_before(stora
 async def test_of_two_savers_at_once_one_is_refused(storage: Storage):
     await _fill(storage, link(1))
 
+    both_have_read = asyncio.Barrier(2)
+
     async def save(title: str):
         async with storage.begin() as uow:
             found = await uow.links.get(link(1).id)
-            await asyncio.sleep(0.05)
+            await both_have_read.wait()
             saved = await uow.links.save(replace(found, feature_title=title))
             await uow.commit()
             return saved

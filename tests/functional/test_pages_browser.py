@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from functional.web_world import NAME, PASSWORD, Seeded, World, seed
 from keepstep.domain.integration import IntegrationState
@@ -182,7 +182,7 @@ async def test_everything_works_without_javascript(served):
     await page.goto(served.base + served.path("main"))
     await page.fill("#q", "passkey")
     await page.get_by_role("button", name="Show", exact=True).click()
-    assert await page.locator('input[name="link"]').count() == 4
+    await expect(page.locator('input[name="link"]')).to_have_count(4)
     await page.get_by_role("button", name="Pause").click()
     await page.get_by_text("Nothing flows until you resume").wait_for()
     await page.goto(f"{served.base}/links/{served.seeded.links['conflict'].id}")

@@ -1,10 +1,11 @@
 """The world with a cloud in memory in it, for the main job over trackers without an emulator."""
 
 import asyncio
-import time
 
 from keepstep.domain.ids import StatusId
 from keepstep.domain.policy import StatusMap, SyncPolicy
+
+from world import LOOK_SECONDS
 
 
 class CloudTown:
@@ -61,10 +62,9 @@ class CloudTown:
 
     async def quiet(self, seconds=0.3):
         """Nobody calls the cloud, Productboard or us for so long."""
-        last, since = None, time.monotonic()
-        while self.posts or time.monotonic() - since < seconds:
+        last, unchanged = None, 0
+        while self.posts or unchanged < seconds / LOOK_SECONDS:
             now = (self.calls(), len(self.world.calls()), len(self.world.calls(direction="out")))
-            if now != last:
-                last, since = now, time.monotonic()
-            await asyncio.sleep(0.02)
+            last, unchanged = now, unchanged + 1 if now == last else 0
+            await asyncio.sleep(LOOK_SECONDS)
         assert not self.world.crashes, self.world.crashes

@@ -50,6 +50,7 @@ from keepstep_sandbox.productboard import create_app as create_productboard
 BOARD_TOKEN, TRACKER_TOKEN, VISITOR = "demo-productboard-token", "demo-gittab-token", "demo-visitor-token"
 SERVICE, BOARD, TRACKER = "http://keepstep.test", "http://productboard.test", "http://gittab.test"
 STATUS_LABELS = ("workflow::doing", "workflow::review")
+LOOK_SECONDS = 0.02
 
 QUICK = Rules(
     public_url=SERVICE,
@@ -332,13 +333,12 @@ class World:
             await asyncio.sleep(0.05)
 
     async def quiet(self, seconds: float = 0.25) -> None:
-        """No call in either direction for so long."""
-        last, since = -1, time.monotonic()
-        while time.monotonic() - since < seconds:
+        """No call in either direction for so long, in which others had their turns: looks count, not time alone."""
+        last, unchanged = -1, 0
+        while unchanged < seconds / LOOK_SECONDS:
             count = len(self.calls()) + len(self.calls(direction="out"))
-            if count != last:
-                last, since = count, time.monotonic()
-            await asyncio.sleep(0.02)
+            last, unchanged = count, unchanged + 1 if count == last else 0
+            await asyncio.sleep(LOOK_SECONDS)
         assert not self.crashes, self.crashes
 
     async def aclose(self) -> None:

@@ -266,7 +266,7 @@ def test_an_open_page_follows_and_an_edit_in_progress_stays(address, chromium):
     page.get_by_label("Add a comment").fill("Half a thought")
     with api(address) as bot:
         bot.put("/projects/1/issues/2", json={"title": "Told by the API", "add_labels": "from-api"})
-        page.get_by_role("heading", name="Told by the API").wait_for(timeout=4000)
+        page.get_by_role("heading", name="Told by the API").wait_for(timeout=20_000)
         assert page.locator("#labels-set").get_by_text("from-api").is_visible()
         assert page.get_by_label("Add a comment").input_value() == "Half a thought"
 
@@ -287,7 +287,7 @@ def test_an_open_page_follows_and_an_edit_in_progress_stays(address, chromium):
         page.get_by_role("link", name="Edit").click()
         page.get_by_label("Title").fill("Edited by hand")
         bot.put("/projects/1/issues/2", json={"description": "Written meanwhile"})
-        page.get_by_text("changed this issue while you are editing").wait_for(timeout=4000)
+        page.get_by_text("changed this issue while you are editing").wait_for(timeout=20_000)
         assert page.get_by_label("Title").input_value() == "Edited by hand"
         page.get_by_role("button", name="Save").click()
         page.get_by_role("heading", name="Edited by hand").wait_for()
@@ -310,5 +310,5 @@ def test_a_deleted_issue_says_that_it_is_gone(address, chromium):
         page.goto(f"{address}/demo/roadmap/-/issues/{iid}")
         headers = {"PRIVATE-TOKEN": "demo-visitor-token"}
         assert bot.delete(f"/projects/1/issues/{iid}", headers=headers).status_code == 204
-        page.get_by_text("Gone", exact=True).wait_for(timeout=4000)
+        page.get_by_text("Gone", exact=True).wait_for(timeout=20_000)
     page.close()

@@ -255,14 +255,14 @@ async def test_outbound_faults_lose_double_delay_and_reorder(app, client, listen
 async def test_forgotten_and_reset_deliveries_stop(app, client, listener):
     listener.answers = [500, 500]
     delivery = app.state.sandbox.delivery
-    delivery.post(Callback("http://listener/hook", {"n": 1}, schedule=(5.0,), source="a"))
-    delivery.post(Callback("http://listener/hook", {"n": 2}, schedule=(5.0,), source="b"))
+    delivery.post(Callback("http://listener/hook", {"n": 1}, schedule=(100.0,), source="a"))
+    delivery.post(Callback("http://listener/hook", {"n": 2}, schedule=(100.0,), source="b"))
     await delivery.idle()
     delivery.forget("a")
     assert [item["callback"]["source"] for item in delivery.waiting()] == ["b"]
     await client.post("/_sandbox/reset")
     assert delivery.waiting() == []
-    await asyncio.sleep(0.08)
+    await asyncio.sleep(1.1)  # the wait, scaled, is 1 s
     assert len(listener.got) == 2
 
 

@@ -52,7 +52,7 @@ def test_process_serves_drops_stops_and_goes_on(tmp_path):
         client.patch(f"/v2/entities/{feature['id']}", json={"data": {"fields": {"name": "Kept"}}})
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(10) == 0
         assert time.monotonic() - started < 3
         assert process.stderr.read() == ""
     with running(*state) as (process, client):
@@ -70,7 +70,8 @@ def test_answers_do_not_wait_for_nagle():
             started = time.monotonic()
             assert client.get("/v2/webhooks").status_code == 200
             taken.append(time.monotonic() - started)
-        assert statistics.median(taken) < 0.035  # with the delay most take more than 0.04 s
+        # With the delay nearly all of them take more than 0.04 s; a busy machine slows some down.
+        assert statistics.quantiles(taken, n=4)[0] < 0.035
 
 
 def test_taken_port_is_one_sentence():
