@@ -175,6 +175,27 @@ async def differing(world, integration, first):
     return one["id"], issue["iid"], await world.link_of(integration, one["id"]), pair
 
 
+async def test_after_both_kept_theirs_what_gives_way_to_an_edit_is_in_the_journal(world):
+    integration = await world.connect()
+    feature, iid, link, _ = await differing(world, integration, FirstSync.KEEP)
+    await world.edit_feature(feature, name="Edited", description="<p>Other words of the feature.</p>")
+    await world.until(lambda: titled(world, iid, "Edited"))
+    await world.quiet()
+    assert (await shown(world, feature, iid))[1][:2] == ("Edited", "Other words of the feature.")
+    overruled = [each for each in await world.journal(link) if each.act is Act.OVERRULED]
+    assert {each.field: each.before.split("\n")[0] for each in overruled} == {
+        Field.TITLE: "Of the ticket",
+        Field.DESCRIPTION: "Ticket words.",
+    }
+    assert all(
+        "were not in step before. This value lost and can be put back." in each.reason for each in overruled
+    )
+
+
+async def titled(world, iid, title):
+    return (await world.issue(iid))["title"] == title
+
+
 async def shown(world, feature, iid):
     fields, issue = (await world.feature(feature))["fields"], await world.issue(iid)
     text = re.sub(r"\n+---\n.*", "", issue["description"], flags=re.DOTALL)

@@ -413,7 +413,7 @@ def _story(world: World, main: Integration, link: Link) -> list[Entry]:
         Entry(now - 2 * day, Act.WROTE, main.id, link.id, Side.TICKET, Field.TITLE, "Two factor for admins",
               link.feature_title, "The feature changed in Productboard."),
         Entry(now - day, Act.OVERRULED, main.id, link.id, Side.TICKET, Field.TITLE, "Two-factor nagging",
-              link.feature_title, "Both sides changed it; this value lost and can be put back."),
+              link.feature_title, "Both changed; the ticket changed last. This value lost and can be put back."),
         Entry(now - timedelta(minutes=3), Act.WROTE, main.id, link.id, Side.FEATURE, Field.DESCRIPTION, HTML,
               longer, "The ticket changed in GitLab.", "linus"),
     ]  # fmt: skip

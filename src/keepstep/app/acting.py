@@ -57,7 +57,7 @@ async def commit_intent(work: Work, plan: Plan) -> None:
     async with work.ctx.storage.begin() as uow:
         for write in plan.writes:
             if write.loser is not None and not await _is_told(uow, work, write):
-                reason = "Both sides changed it; this value lost and can be put back."
+                reason = f"{write.reason} This value lost and can be put back."
                 work.tell(
                     Act.OVERRULED,
                     reason,

@@ -73,7 +73,7 @@ class Act(StrEnum):
     WROTE = "wrote"
     KEPT = "left alone"
     OVERRULED = "overruled"
-    """Both sides changed one field; `before` holds the losing value, which can be put back."""
+    """Both sides changed one field, or had it in words of their own; `before` holds the loser, to be put back."""
     ASKED = "asked"
     DECIDED = "decided"
     REFUSED = "refused"

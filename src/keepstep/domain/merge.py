@@ -6,7 +6,7 @@ over, is the business of a `FieldRule`; see `keepstep.domain.rules`.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from keepstep.domain.fields import Side
 from keepstep.domain.policy import ConflictRule, Direction, FieldPolicy
@@ -28,6 +28,9 @@ _SAME = "Both sides say the same already."
 
 class FieldRule(Protocol):
     """What one field means: equality on a side, and the way from one side to the other."""
+
+    authored: ClassVar[bool]
+    """People's own words, which nothing but the journal could bring back."""
 
     def same(self, side: Side, one: str, other: str) -> bool:
         """Equal as this side means it: white space, lossy storage and managed footers aside."""
@@ -146,7 +149,23 @@ def merge_field(
     (source,) = changed
     if not policy.direction.allows(source.other):
         return Keep(f"This field goes {policy.direction}: the edit of the {source} stays there.")
-    return _carry(rule, base, now, source, f"The {source} changed.")
+    if _owns_nothing(rule, base, source.other):
+        return _carry(rule, base, now, source, f"The {source} changed.")
+    if rule.equivalent(now):
+        return Settle(_SAME)
+    reason = f"The {source} changed; the two were not in step before."
+    joined = rule.join(base, now, source)
+    if joined is not None:
+        return Merge(joined, reason, source.other if joined.clashes else None)
+    return _carry(rule, base, now, source, reason, overruled=rule.authored)
+
+
+def _owns_nothing(rule: FieldRule, base: Pair, side: Side) -> bool:
+    """All that this side has is the other one's, so that nothing is lost where the other one's takes its place."""
+    if rule.equivalent(base):
+        return True
+    carried = rule.carry(side.other, base.of(side.other), base.of(side))
+    return carried is not None and rule.lesser(side, base.of(side), carried)
 
 
 def _conflict(rule: FieldRule, policy: FieldPolicy, base: Pair, now: Pair, newest: Side) -> Outcome:

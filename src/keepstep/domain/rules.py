@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from keepstep.domain.document import (
     Block,
@@ -35,6 +35,8 @@ class Codec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TitleRule:
+    authored: ClassVar[bool] = True
+
     ticket_limit: int = 255
     feature_limit: int = 255
 
@@ -75,6 +77,8 @@ class TitleRule:
 
 @dataclass(frozen=True, slots=True)
 class StatusRule:
+    authored: ClassVar[bool] = False
+
     map: StatusMap
 
     def same(self, side: Side, one: str, other: str) -> bool:
@@ -123,6 +127,8 @@ class DescriptionRule:
     Managed footers (this Link's and other Links') are cut off before comparing and put back when writing a ticket.
     """
 
+    authored: ClassVar[bool] = True
+
     feature_text: Codec
     ticket_text: Codec
     footer: tuple[Block, ...]
@@ -166,6 +172,7 @@ class DescriptionRule:
             (self.body(Side.FEATURE, base.feature), self.body(Side.TICKET, base.ticket)),
             (self.body(Side.FEATURE, now.feature), self.body(Side.TICKET, now.ticket)),
             winner,
+            in_step=self.equivalent(base),
             over_ticket=partial(self._over, Side.TICKET),
             over_feature=partial(self._over, Side.FEATURE),
         )

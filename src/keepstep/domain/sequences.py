@@ -187,6 +187,8 @@ class _Slot:
 
     feature: range
     ticket: range
+    matched: bool = True
+    """One stands for the other; else they are what is left over between others that do."""
 
 
 def _align(base_feature: Sequence[E], base_ticket: Sequence[E], meaning: Meaning[E]) -> list[_Slot]:
@@ -214,8 +216,9 @@ def _align(base_feature: Sequence[E], base_ticket: Sequence[E], meaning: Meaning
 def _gap(feature: range, ticket: range) -> list[_Slot]:
     """Elements that the format changed beyond recognition: one by one where there are as many on both sides."""
     if len(feature) == len(ticket):
-        return [_Slot(range(f, f + 1), range(t, t + 1)) for f, t in zip(feature, ticket, strict=True)]
-    return [_Slot(feature, ticket)] if feature or ticket else []
+        pairs = zip(feature, ticket, strict=True)
+        return [_Slot(range(f, f + 1), range(t, t + 1), matched=False) for f, t in pairs]
+    return [_Slot(feature, ticket, matched=False)] if feature or ticket else []
 
 
 def merge_sequences(
@@ -223,12 +226,18 @@ def merge_sequences(
     now: tuple[Sequence[E], Sequence[E]],
     meaning: Meaning[E],
     winner: Side | None,
+    *,
+    in_step: bool = True,
 ) -> Merged[E]:
-    """Pairs are (feature, ticket). `winner` decides the places where both changed; None leaves each side its own."""
+    """Pairs are (feature, ticket). `winner` decides the places where both changed; None leaves each side its own.
+
+    `in_step`: the bases say the same, if not element by element. Where they do not, an element that one side changed
+    may stand against others that the other side alone has: that place is for the winner to decide as well.
+    """
     tracks = (follow(base[0], now[0], meaning), follow(base[1], now[1], meaning))
     slots = _align(base[0], base[1], meaning)
     clashes = _settle_double_moves(slots, base, tracks, meaning, winner)
-    merging = _Merging(base, tracks, meaning, winner)
+    merging = _Merging(base, tracks, meaning, winner, in_step=in_step)
     merging.merged.clashes += clashes
     at = (0, 0)
     for slot in slots:
@@ -236,7 +245,7 @@ def merge_sequences(
         merging.slot(slot)
         at = (slot.feature.stop, slot.ticket.stop)
     merging.gap(*at)
-    return merging.merged
+    return merging.result()
 
 
 def _settle_double_moves(
@@ -308,14 +317,35 @@ class _Merging(Generic[E]):
         tracks: tuple[Track[E], Track[E]],
         meaning: Meaning[E],
         winner: Side | None,
+        *,
+        in_step: bool,
     ) -> None:
         self._base, self._tracks, self._meaning, self._winner = base, tracks, meaning, winner
+        self._in_step = in_step
+        self._done = [-1, -1]
+        """The last gap of each side that came out; beside a slot that has nothing of a side, its gap comes twice."""
+        self._given: tuple[list[int], list[int]] = ([], [])
+        self._own: tuple[list[int], list[int]] = ([], [])
+        """Places in what comes out: taken over from the other side, and this side's own since before."""
         self.merged: Merged[E] = Merged()
+
+    def result(self) -> Merged[E]:
+        """Without what one side put in or made of something, and the other has had already."""
+        for side, out in enumerate((self.merged.feature, self.merged.ticket)):
+            own = Counter(self._on_ticket(side, out[place]) for place in self._own[side])
+            for place in reversed(self._given[side]):
+                shown = self._on_ticket(1 - side, out[place])
+                if own[shown]:
+                    own[shown] -= 1
+                    del out[place]
+        return self.merged
+
+    def _on_ticket(self, side: int, element: E) -> tuple[E, ...]:
+        return (element,) if side else self._meaning.pieces(element)
 
     def gap(self, feature_at: int, ticket_at: int) -> None:
         """What people put between two slots: of both sides, and once what both put in."""
-        feature = self._tracks[0].inserted[feature_at]
-        ticket = self._tracks[1].inserted[ticket_at]
+        feature, ticket = self._once(0, feature_at), self._once(1, ticket_at)
         if self._shown(feature) == tuple(ticket):
             self._out(feature, ticket)
             return
@@ -326,21 +356,50 @@ class _Merging(Generic[E]):
             else:
                 for_feature = self._tracks[1].offered(ticket_at, range(j1, j2))
                 for_ticket = self._tracks[0].offered(feature_at, range(i1, i2))
+                self._mark(self._given[0], self.merged.feature, i2 - i1, len(for_feature))
+                self._mark(self._given[1], self.merged.ticket, 0, len(for_ticket))
                 self._out([*feature[i1:i2], *for_feature], [*for_ticket, *ticket[j1:j2]])
+
+    @staticmethod
+    def _mark(places: list[int], out: Sequence[E], skipped: int, count: int) -> None:
+        """The next so many that come out."""
+        places.extend(range(len(out) + skipped, len(out) + skipped + count))
+
+    def _once(self, side: int, gap: int) -> list[E]:
+        first = self._done[side] < gap
+        self._done[side] = gap
+        return self._tracks[side].inserted[gap] if first else []
 
     def slot(self, slot: _Slot) -> None:
         feature, feature_kept = _state(self._tracks[0], slot.feature)
         ticket, ticket_kept = _state(self._tracks[1], slot.ticket)
+        if feature_kept and ticket_kept and not self._corresponds(slot):
+            self._mark(self._own[0], self.merged.feature, 0, len(feature))
+            self._mark(self._own[1], self.merged.ticket, 0, len(ticket))
         if (feature_kept and ticket_kept) or (
             not feature_kept and not ticket_kept and self._shown(feature) == tuple(ticket)
         ):
             self._out(feature, ticket)
-        elif feature_kept:
-            self._out(ticket, ticket)
-        elif ticket_kept:
-            self._out(feature, feature)
+        elif feature_kept and (not feature or self._corresponds(slot)):
+            self._take_over(Side.TICKET, ticket)
+        elif ticket_kept and (not ticket or self._corresponds(slot)):
+            self._take_over(Side.FEATURE, feature)
         else:
             self._both_changed(slot, feature, ticket)
+
+    def _take_over(self, source: Side, elements: list[E]) -> None:
+        target = 1 if source is Side.FEATURE else 0
+        self._mark(self._given[target], (self.merged.feature, self.merged.ticket)[target], 0, len(elements))
+        self._out(elements, elements)
+
+    def _corresponds(self, slot: _Slot) -> bool:
+        """One side's elements are the other's, or have their words; else a change of one would delete the other's."""
+        if slot.matched or self._in_step:
+            return True
+        if not len(slot.feature) == len(slot.ticket) == 1:
+            return False
+        one, other = self._base[0][slot.feature.start], self._base[1][slot.ticket.start]
+        return list(self._meaning.words(one)) == list(self._meaning.words(other))
 
     def _both_changed(self, slot: _Slot, feature: list[E], ticket: list[E]) -> None:
         inner = self._inner(slot, feature, ticket)
@@ -350,9 +409,9 @@ class _Merging(Generic[E]):
         self.merged.clashes.append(Clash(tuple(feature), tuple(ticket)))
         match self._winner:
             case Side.FEATURE:
-                self._out(feature, feature)
+                self._take_over(Side.FEATURE, feature)
             case Side.TICKET:
-                self._out(ticket, ticket)
+                self._take_over(Side.TICKET, ticket)
             case _:
                 self._out(feature, ticket)
 

@@ -34,6 +34,7 @@ from keepstep.domain.walk import block_text
 
 Through = Callable[[Document], Document]
 E = TypeVar("E", bound=Hashable)
+V = TypeVar("V")
 Row = tuple[Cell, ...]
 
 
@@ -49,10 +50,11 @@ def merge_documents(
     now: tuple[Document, Document],
     winner: Side | None,
     *,
+    in_step: bool = True,
     over_ticket: Through,
     over_feature: Through,
 ) -> MergedText:
-    """Pairs are (feature, ticket), managed footers cut off.
+    """Pairs are (feature, ticket), managed footers cut off. `in_step`: the bases say the same.
 
     `over_ticket` tells how a document looks after a visit to the ticket's side, `over_feature` after one to the
     feature's. Blocks that nobody touched come out with their sources, so that each side writes them byte for byte.
@@ -67,7 +69,7 @@ def merge_documents(
 
     meaning: Meaning[Block] = Meaning(kind=type, words=_block_words, pieces=pieces, inner=_merge_block)
     bases = (base[0].blocks, base[1].blocks)
-    merged = merge_sequences(bases, (now[0].blocks, now[1].blocks), meaning, winner)
+    merged = merge_sequences(bases, (now[0].blocks, now[1].blocks), meaning, winner, in_step=in_step)
     known = {id(block) for side in (*base, *now) for block in side.blocks}
     known.update(id(block) for blocks in shown.values() for block in blocks)
     return MergedText(
@@ -99,27 +101,35 @@ def _merge_block(base: Block, feature: Block, ticket: Block) -> Block | None:
             return None if words is None else Paragraph(words)
         case Heading(old_level, old), Heading(our_level, ours), Heading(their_level, theirs):
             words = _merge_plain(old, ours, theirs)
-            level = our_level if their_level == old_level else their_level
-            return None if words is None else Heading(level, words)
+            if words is None or _apart(old_level, our_level, their_level):
+                return None
+            return Heading(_changed(old_level, our_level, their_level), words)
         case CodeBlock(old_code, old_language), CodeBlock(ours_code, language), CodeBlock(theirs_code, other):
             lines = _merge_run(old_code.split("\n"), ours_code.split("\n"), theirs_code.split("\n"), _LINES)
-            chosen = language if other == old_language else other
-            return None if lines is None else CodeBlock("\n".join(lines), chosen)
+            if lines is None or _apart(old_language, language, other):
+                return None
+            return CodeBlock("\n".join(lines), _changed(old_language, language, other))
         case Quote(old_blocks), Quote(our_blocks), Quote(their_blocks):
             blocks = _merge_all(old_blocks, our_blocks, their_blocks, _BLOCKS)
             return None if blocks is None else Quote(tuple(blocks))
         case BulletList(old_items), BulletList(our_items), BulletList(their_items):
             items = _merge_all(old_items, our_items, their_items, _ITEMS)
             return None if items is None else BulletList(tuple(items))
-        case OrderedList(old_items, start), OrderedList(our_items, our_start), OrderedList(
-            their_items, their_start
-        ):
-            items = _merge_all(old_items, our_items, their_items, _ITEMS)
-            first = our_start if their_start == start else their_start
-            return None if items is None else OrderedList(tuple(items), first)
+        case OrderedList(), OrderedList(), OrderedList():
+            return _merge_ordered(base, feature, ticket)
         case Table(), Table(), Table():
             return _merge_table(base, feature, ticket)
     return None
+
+
+def _apart(base: V, ours: V, theirs: V) -> bool:
+    """Both changed it, each in its own way."""
+    return ours != base and theirs not in (base, ours)
+
+
+def _changed(base: V, ours: V, theirs: V) -> V:
+    """What it became, where not both changed it in their own way."""
+    return ours if theirs == base else theirs
 
 
 def _merge_all(
@@ -173,9 +183,17 @@ def _merge_plain(
 
 def _merge_item(base: ListItem, ours: ListItem, theirs: ListItem) -> ListItem | None:
     """The box and the words are two things: one side may tick what the other rewrites."""
-    checked = ours.checked if theirs.checked == base.checked else theirs.checked
     blocks = _merge_all(base.blocks, ours.blocks, theirs.blocks, _BLOCKS)
-    return None if blocks is None else ListItem(tuple(blocks), checked)
+    if blocks is None or _apart(base.checked, ours.checked, theirs.checked):
+        return None
+    return ListItem(tuple(blocks), _changed(base.checked, ours.checked, theirs.checked))
+
+
+def _merge_ordered(base: OrderedList, ours: OrderedList, theirs: OrderedList) -> OrderedList | None:
+    items = _merge_all(base.items, ours.items, theirs.items, _ITEMS)
+    if items is None or _apart(base.start, ours.start, theirs.start):
+        return None
+    return OrderedList(tuple(items), _changed(base.start, ours.start, theirs.start))
 
 
 def _merge_table(base: Table, ours: Table, theirs: Table) -> Table | None:
@@ -184,10 +202,9 @@ def _merge_table(base: Table, ours: Table, theirs: Table) -> Table | None:
         return None
     header = _merge_cells(base.header, ours.header, theirs.header)
     rows = _merge_all(base.rows, ours.rows, theirs.rows, _ROWS)
-    if header is None or rows is None:
+    if header is None or rows is None or _apart(base.alignments, ours.alignments, theirs.alignments):
         return None
-    alignments = ours.alignments if theirs.alignments == base.alignments else theirs.alignments
-    return Table(header, tuple(rows), alignments)
+    return Table(header, tuple(rows), _changed(base.alignments, ours.alignments, theirs.alignments))
 
 
 def _merge_cells(base: Row, ours: Row, theirs: Row) -> Row | None:
@@ -195,13 +212,13 @@ def _merge_cells(base: Row, ours: Row, theirs: Row) -> Row | None:
         return None
     cells: list[Cell] = []
     for old, our, their in zip(base, ours, theirs, strict=True):
-        if our != old and their not in (old, our):
+        if _apart(old, our, their):
             merged = _merge_plain(old, our, their)
             if merged is None:
                 return None
             cells.append(merged)
         else:
-            cells.append(our if their == old else their)
+            cells.append(_changed(old, our, their))
     return tuple(cells)
 
 

@@ -399,3 +399,41 @@ def test_embedded_content_keeps_its_bytes_when_words_beside_it_change():
         before, (before[0], snapshot(description="One [Board](urn:pb:node:embed/9) three\n"))
     )
     assert result.html == f"<p>One {anchor} three</p>"
+
+
+@pytest.mark.parametrize(
+    ("base", "feature", "ticket"),
+    [
+        pytest.param("## Same words\n", "### Same words\n", "# Same words\n", id="level of a heading"),
+        pytest.param("```\na = 1\n```\n", "```python\na = 1\n```\n", "```ruby\na = 1\n```\n", id="language"),
+        pytest.param("1. one\n2. two\n", "3. one\n4. two\n", "7. one\n8. two\n", id="first number"),
+        pytest.param(
+            "| a |\n| --- |\n| 1 |\n",
+            "| a |\n| :--- |\n| 1 |\n",
+            "| a |\n| ---: |\n| 1 |\n",
+            id="alignment of a column",
+        ),
+    ],
+)
+def test_one_attribute_that_both_changed_differently_is_decided_by_the_rule(base, feature, ticket):
+    one, other = TICKET.read(feature), TICKET.read(ticket)
+    for winner in (None, *Side):
+        result = merge_documents(
+            (TICKET.read(base), TICKET.read(base)),
+            (one, other),
+            winner,
+            over_ticket=lambda document: document,
+            over_feature=lambda document: document,
+        )
+        assert len(result.clashes) == 1
+        expected = {None: (one, other), Side.FEATURE: (one, one), Side.TICKET: (other, other)}[winner]
+        assert (result.feature, result.ticket) == expected
+    only = merge_documents(
+        (TICKET.read(base), TICKET.read(base)),
+        (one, TICKET.read(base)),
+        None,
+        over_ticket=lambda document: document,
+        over_feature=lambda document: document,
+    )
+    assert not only.clashes
+    assert only.ticket == one
