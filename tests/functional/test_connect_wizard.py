@@ -183,10 +183,50 @@ async def test_another_address_or_project_makes_what_hung_on_it_void(place, memb
     page = await member.see("/connect/mapping")
     assert "label:workflow::doing" not in page.text
     await member.fill("/connect/mapping", inputs(page))
-    await member.send("/connect/tracker", kind="slips", tracker_url="https://slips.example.com")
+    slips = {"kind": "slips", "tracker_url": "https://slips.example.com", "tracker_token": TRACKER_TOKEN}
+    await member.send("/connect/tracker", **slips)
     page = await member.see("/connect")
     assert page.url.path == "/connect/tracker"
     assert "New tickets are made here" in words(page)
+
+
+@pytest.mark.parametrize(
+    ("path", "elsewhere", "field"),
+    [
+        ("/connect/productboard", {"board_url": f"{BOARD_URL}/other"}, "board_token"),
+        ("/connect/tracker", {"kind": "gitlab", "tracker_url": f"{TRACKER_URL}/other"}, "tracker_token"),
+        ("/connect/tracker", {"kind": "slips", "tracker_url": TRACKER_URL}, "tracker_token"),
+    ],
+)
+async def test_the_stored_token_is_not_sent_elsewhere(place, member, monkeypatch, path, elsewhere, field):
+    await to_review(member)
+    token = BOARD_TOKEN if field == "board_token" else TRACKER_TOKEN
+    sent = []
+    monkeypatch.setattr(place.town, "open_board", lambda *_: sent.append("board"))
+    monkeypatch.setattr(place.town, "open_tracker", lambda *_: sent.append("tracker"))
+
+    answer = (await member.fill("/connect/check", {**elsewhere, field: ""})).json()
+    assert (answer["ok"], answer["field"]) == (False, field)
+    assert "the stored one is not sent there" in answer["text"]
+    assert token in place.vault._secrets.values()
+
+    page = await member.send(path, **elsewhere)
+    assert page.status_code == 422
+    assert "the stored one is not sent there" in words(page)
+    assert f'id="e-{field}"' in page.text
+    assert token not in place.vault._secrets.values()
+    assert sent == []
+
+
+async def test_a_token_entered_together_with_another_address_is_kept(place, member):
+    await to_review(member)
+    other = {"kind": "gitlab", "tracker_url": f"{TRACKER_URL}/other"}
+    await member.send("/connect/tracker", **other, tracker_token=TRACKER_TOKEN)
+    page = await member.send("/connect/tracker", **other)
+
+    assert page.url.path == "/connect/tracker"
+    assert "New tickets are made here" in words(page)
+    assert sorted(place.vault._secrets.values()) == sorted([BOARD_TOKEN, TRACKER_TOKEN])
 
 
 async def test_the_same_entries_once_more_change_nothing(member):

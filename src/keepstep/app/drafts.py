@@ -1,11 +1,11 @@
 """What a person has entered in the Connect wizard so far, kept on the server until it becomes an Integration.
 
 Tokens go into the vault as they come; the draft holds references. An answer that depended on an earlier entry goes
-when that entry changes: another workspace or project makes the status map void, another address the check of a token.
+when that entry changes: another workspace or project makes the status map void, another address the token.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -64,6 +64,10 @@ class ConnectDraft:
     button: str = ""
 
     @property
+    def tokens(self) -> set[SecretRef]:
+        return {SecretRef(ref) for ref in (self.board_token, self.tracker_token) if ref}
+
+    @property
     def project(self) -> ProjectRef | None:
         return ProjectRef(self.project_id, self.project_name, self.project_url) if self.project_id else None
 
@@ -95,15 +99,19 @@ class ConnectDraft:
         return order.index(step) <= order.index(self.reached())
 
     def with_board(self, url: str) -> "ConnectDraft":
-        """Not checked yet; another address is another workspace."""
+        """Not checked yet; another address is another workspace, and the stored token is not for it."""
         changed = replace(self, board_url=url, board_ok=False)
-        return changed if url == self.board_url else changed.without_map()
+        if _is_same_address(url, self.board_url):
+            return changed
+        return replace(changed, board_token="").without_map()
 
     def with_tracker(self, kind: str, url: str) -> "ConnectDraft":
+        """Not checked yet; the stored token is not for another kind or address."""
         changed = replace(self, kind=kind, tracker_url=url, tracker_ok=False)
-        if (kind, url) == (self.kind, self.tracker_url):
+        if kind == self.kind and _is_same_address(url, self.tracker_url):
             return changed
-        changed = replace(changed, tracker_user="", project_id="", project_name="", project_url="")
+        changed = replace(changed, tracker_token="", tracker_user="")
+        changed = replace(changed, project_id="", project_name="", project_url="")
         changed = changed.without_map()
         if kind != self.kind:
             changed = replace(changed, account={}, tracker_settings={}, defaults={}, button="")
@@ -167,10 +175,13 @@ async def token_end(ctx: Context, ref: str) -> str:
 async def discard_draft(ctx: Context, drafts: Drafts, person: PersonId) -> None:
     """With its tokens."""
     draft = await load_draft(drafts, person)
-    for ref in (draft.board_token, draft.tracker_token):
-        if ref:
-            await ctx.vault.forget(SecretRef(ref))
+    await forget_tokens(ctx, draft.tokens)
     await drafts.forget(person)
+
+
+async def forget_tokens(ctx: Context, refs: Iterable[SecretRef]) -> None:
+    for ref in refs:
+        await ctx.vault.forget(ref)
 
 
 async def board_access(ctx: Context, draft: ConnectDraft) -> BoardAccess:
@@ -219,6 +230,10 @@ def new_integration(draft: ConnectDraft) -> NewIntegration:
 def proposed_button(tracker_name: str) -> str:
     """The tracker's name where the button has room for it."""
     return tracker_name if len(tracker_name) <= MAX_LABEL else "Push"
+
+
+def _is_same_address(one: str, other: str) -> bool:
+    return one.rstrip("/") == other.rstrip("/")
 
 
 def _statuses(pairs: Mapping[str, str]) -> dict[StatusId, StatusId]:

@@ -111,22 +111,30 @@ def test_the_first_unfinished_step_is_where_one_goes_on(changed, reached):
         assert refused.value.field == reached
 
 
-def test_another_workspace_makes_only_the_map_void():
+def test_another_workspace_makes_only_map_and_token_void():
     changed = FULL.with_board("https://api.eu.productboard.com/v2")
 
     assert (changed.to_ticket, changed.to_feature, changed.mapping_ok) == ({}, {}, False)
+    assert (changed.board_token, changed.tracker_token) == ("", FULL.tracker_token)
     assert changed.project == ROADMAP
     assert changed.tracker_settings == FULL.tracker_settings
     assert changed.directions == FULL.directions
 
 
-def test_another_kind_makes_project_settings_and_defaults_void():
+def test_another_kind_makes_token_project_settings_and_defaults_void():
     changed = FULL.with_tracker("slips", "https://slips.example.com")
 
     assert changed.project is None
     assert (changed.tracker_settings, changed.defaults, changed.to_ticket) == ({}, {}, {})
     assert (changed.button, changed.name) == ("", "Roadmap")
-    assert changed.tracker_token == FULL.tracker_token
+    assert (changed.board_token, changed.tracker_token) == (FULL.board_token, "")
+
+
+def test_a_token_stays_where_its_address_differs_by_a_slash_only():
+    changed = FULL.with_board(f"{FULL.board_url}/").with_tracker(FULL.kind, f"{FULL.tracker_url}/")
+
+    assert (changed.board_token, changed.tracker_token) == (FULL.board_token, FULL.tracker_token)
+    assert changed.project == ROADMAP
 
 
 def test_the_proposed_button_fits():

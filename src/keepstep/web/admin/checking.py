@@ -8,9 +8,9 @@ from keepstep.app import discover
 from keepstep.app.context import Context
 from keepstep.app.drafts import PRODUCTBOARD_URL, ConnectDraft, board_access, tracker_access
 from keepstep.domain.errors import InvalidInputError, KeepstepError
-from keepstep.web.admin.entries import account_prefix, raw, read_values, sentence, text
+from keepstep.web.admin.entries import account_prefix, read_values, sentence, text
 from keepstep.web.admin.session import CSRF, read_form
-from keepstep.web.admin.wizard import WizardDep, named, refuse_missing
+from keepstep.web.admin.wizard import WizardDep, named, pasted_token, refuse_missing
 
 router = APIRouter(prefix="/connect", include_in_schema=False)
 
@@ -31,9 +31,10 @@ async def check_as_typed(wizard: WizardDep) -> JSONResponse:
 
 
 async def _try_board(ctx: Context, form: FormData, draft: ConnectDraft) -> str:
-    pasted = raw(form, "board_token")
-    token = discover.cleaned_token(pasted) if pasted else (await board_access(ctx, draft)).token
-    found = await discover.check_board(ctx, text(form, "board_url") or PRODUCTBOARD_URL, token)
+    now = draft.with_board(text(form, "board_url") or PRODUCTBOARD_URL)
+    pasted = pasted_token(draft.board_token, now.board_token, form, "board_token")
+    token = pasted or (await board_access(ctx, now)).token
+    found = await discover.check_board(ctx, now.board_url, token)
     refuse_missing("Productboard", found.facts.missing)
     return (
         f"Productboard accepts this token: {found.facts.name}, {len(found.statuses)} feature statuses. "
@@ -43,13 +44,13 @@ async def _try_board(ctx: Context, form: FormData, draft: ConnectDraft) -> str:
 
 async def _try_tracker(ctx: Context, form: FormData, draft: ConnectDraft) -> str:
     manifest = ctx.outside.manifest(text(form, "kind"))
-    pasted = raw(form, "tracker_token")
-    token = discover.cleaned_token(pasted) if pasted else (await tracker_access(ctx, draft)).token
-    url = text(form, "tracker_url") or manifest.default_base_url
+    now = draft.with_tracker(manifest.kind, text(form, "tracker_url") or manifest.default_base_url)
+    pasted = pasted_token(draft.tracker_token, now.tracker_token, form, "tracker_token")
+    token = pasted or (await tracker_access(ctx, now)).token
     account = read_values(form, manifest.account, account_prefix(manifest.kind))
     for name, wrong in account.errors.items():
         raise InvalidInputError(name, wrong)
-    facts = await discover.check_tracker(ctx, manifest.kind, url, token, account.values)
+    facts = await discover.check_tracker(ctx, now.kind, now.tracker_url, token, account.values)
     refuse_missing(manifest.name, facts.missing)
     until = f", until {facts.expires_on}" if facts.expires_on else ""
     version = f" ({manifest.name} {facts.version})" if facts.version else ""

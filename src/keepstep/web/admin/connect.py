@@ -69,9 +69,9 @@ async def check_productboard(wizard: WizardDep) -> Response:
     form = await read_form(wizard.request)
     draft = wizard.draft.with_board(text(form, "board_url") or PRODUCTBOARD_URL)
     try:
-        draft = replace(
-            draft, board_token=await stored_token(wizard.ctx, draft.board_token, form, "board_token")
-        )
+        before, kept = wizard.draft.board_token, draft.board_token
+        token = await stored_token(wizard.ctx, before, kept, form, "board_token")
+        draft = replace(draft, board_token=token)
         await wizard.save(draft)
         access = await board_access(wizard.ctx, draft)
         found = await discover.check_board(wizard.ctx, access.base_url, access.token)
@@ -108,9 +108,9 @@ async def check_tracker(wizard: WizardDep) -> Response:
         await wizard.save(draft)
         return await _tracker(wizard, dict(account.errors))
     try:
-        draft = replace(
-            draft, tracker_token=await stored_token(ctx, draft.tracker_token, form, "tracker_token")
-        )
+        before, kept = wizard.draft.tracker_token, draft.tracker_token
+        token = await stored_token(ctx, before, kept, form, "tracker_token")
+        draft = replace(draft, tracker_token=token)
         await wizard.save(draft)
         access = await tracker_access(ctx, draft)
         facts = await discover.check_tracker(ctx, kind, access.base_url, access.token, access.settings)

@@ -8,7 +8,14 @@ from starlette.datastructures import FormData
 
 from keepstep.app import discover
 from keepstep.app.context import Context
-from keepstep.app.drafts import ConnectDraft, WizardStep, load_draft, save_draft, store_token
+from keepstep.app.drafts import (
+    ConnectDraft,
+    WizardStep,
+    forget_tokens,
+    load_draft,
+    save_draft,
+    store_token,
+)
 from keepstep.domain.errors import InvalidInputError, KeepstepError
 from keepstep.ports.people import Person
 from keepstep.web.admin.entries import raw
@@ -33,8 +40,11 @@ class Wizard:
         self.ctx: Context = services(request).ctx
 
     async def save(self, draft: ConnectDraft) -> None:
+        """Tokens that the draft held and holds no more are forgotten."""
+        unused = self.draft.tokens - draft.tokens
         self.draft = draft
         await save_draft(self._drafts, self.person.id, draft)
+        await forget_tokens(self.ctx, unused)
 
     async def claim(self) -> bool:
         """Take the draft away, so that a second click on the last button finds none."""
@@ -71,10 +81,25 @@ async def wizard(request: Request, person: PersonDep) -> Wizard:
 WizardDep = Annotated[Wizard, Depends(wizard)]
 
 
-async def stored_token(ctx: Context, ref: str, form: FormData, name: str) -> str:
+async def stored_token(ctx: Context, before: str, kept: str, form: FormData, name: str) -> str:
     """A pasted token goes into the vault; an empty field keeps the one that is there. Raises InvalidInputError."""
+    pasted = pasted_token(before, kept, form, name)
+    return await store_token(ctx, kept, pasted) if pasted else kept
+
+
+def pasted_token(before: str, kept: str, form: FormData, name: str) -> str:
+    """Empty where the stored one goes on. Raises InvalidInputError where that is not for what was entered now.
+
+    `before` and `kept`: the references that the draft had, and has now.
+    """
     pasted = raw(form, name)
-    return await store_token(ctx, ref, discover.cleaned_token(pasted)) if pasted.strip() else ref
+    if pasted.strip():
+        return discover.cleaned_token(pasted)
+    if before and not kept:
+        raise InvalidInputError(
+            "token", "What was changed needs its own token: the stored one is not sent there. Paste it."
+        )
+    return ""
 
 
 def refuse_missing(service: str, missing: tuple[str, ...]) -> None:
