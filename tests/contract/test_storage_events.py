@@ -104,6 +104,25 @@ async def test_unhandled_rows_come_oldest_first_and_only_the_named_ones_get_hand
         assert await uow.inbox.waiting(_HOME) == 2
 
 
+async def test_links_that_have_been_told_of_a_side_are_known_until_it_is_handled(filled: Storage):
+    one, two, three = (link(number).id for number in (1, 2, 3))
+    await _add(
+        filled,
+        notice(one),
+        notice(one, 1),
+        notice(two, side=Side.FEATURE),
+        notice(two, kind=NoticeKind.LOOK_AGAIN),
+        notice(three, kind=NoticeKind.DELETED),
+        notice(None),
+    )
+    async with filled.begin() as uow:
+        assert set(await uow.inbox.with_news([one, two, three, _GONE], Side.TICKET)) == {one, three}
+        assert set(await uow.inbox.with_news([one, two], Side.FEATURE)) == {two}
+        assert set(await uow.inbox.with_news([], Side.TICKET)) == set()
+        await uow.inbox.mark_handled([row.id for row in await uow.inbox.unhandled(one)], NOW)
+        assert set(await uow.inbox.with_news([one, three], Side.TICKET)) == {three}
+
+
 async def test_a_notice_for_nothing_of_ours(filled: Storage):
     assert await _add(filled, notice(_GONE)) == [True]
     async with filled.begin() as uow:

@@ -8,8 +8,14 @@ import pytest
 
 from keepstep.adapters.alerts import AlertAddressError, alerts_to
 from keepstep.app import alerting, manage
+from keepstep.app.looking_after import look_after
+from keepstep.app.silence import silent_sides
+from keepstep.domain.events import Source
+from keepstep.domain.fields import Side
 from keepstep.domain.integration import IntegrationState, Part, PartReport, PauseCause
 from keepstep.domain.link import LinkState, Trouble
+
+from world import BOARD_TOKEN
 
 
 class Letterbox:
@@ -88,6 +94,28 @@ async def test_an_undelivered_message_is_tried_again(world, box):
     assert await alerting.tell_people(world.ctx) == 1
 
 
+async def test_a_part_that_stays_broken_is_told_once_and_another_one_then(world, box):
+    ctx = world.ctx = replace(world.ctx, rules=replace(world.ctx.rules, alert_every=timedelta()))
+    integration = await world.connect()
+    await world.tracker("DELETE", f"/projects/1/hooks/{integration.registrations.hook}")
+    world.fault("gittab", match="POST /api/v4/projects/1/hooks", status=422, times=None)
+    for _ in range(2):
+        await look_after(ctx, integration.id)
+        await alerting.tell_people(ctx)
+    assert len(box.messages) == 1
+    await world.board("DELETE", f"/v2/webhooks/{integration.registrations.subscription}", token=BOARD_TOKEN)
+    world.fault("productboard", match="POST /v2/webhooks", status=422, times=None)
+    for _ in range(2):
+        await look_after(ctx, integration.id)
+        await alerting.tell_people(ctx)
+    assert len(box.messages) == 2
+    assert "webhook: It was gone" in box.messages[1].body
+    world.clear_faults()
+    await look_after(ctx, integration.id)
+    await alerting.tell_people(ctx)
+    assert [each.good for each in box.messages] == [False, False, True]
+
+
 async def test_of_two_processes_one_tells(world, box):
     integration = await world.connect()
     cause = PauseCause("The token is not accepted any more.", world.ctx.clock.now())
@@ -111,13 +139,49 @@ async def test_changes_that_only_the_poll_finds_become_a_silence_until_a_webhook
         await alerting.tell_people(ctx)
         await asyncio.sleep(1.1)
     (message,) = box.messages
-    assert "changes of the ticket that no webhook told of" in message.body
+    assert "changes of the ticket (since" in message.body
     assert not message.good
     world.clear_faults()
     await world.edit_issue(issue["iid"], title="This came by webhook")
     await world.until(lambda: _is_named(world, feature["id"], "This came by webhook"))
     await alerting.tell_people(ctx)
     assert [each.good for each in box.messages] == [False, True]
+
+
+async def test_a_second_side_that_falls_silent_is_named_too(world, box):
+    integration = await world.connect()
+    hooked = await world.integration(integration)
+    now, hour = world.ctx.clock.now(), timedelta(hours=1)
+    async with world.ctx.storage.begin() as uow:
+        for side, since in ((Side.FEATURE, now - 5 * hour), (Side.TICKET, now - 2 * hour)):
+            await uow.marks.set(integration.id, f"unannounced since:{side}", since)
+            await uow.marks.set(integration.id, f"unannounced last:{side}", now)
+        (silence,) = await alerting.conditions_of(world.ctx, uow, hooked, heard={})
+    assert silence.newest == now - 2 * hour
+    assert "of the feature (since" in silence.message
+    assert "and the ticket (since" in silence.message
+
+
+async def test_a_link_that_cannot_look_is_no_silence_and_gathers_no_rows(world, box):
+    """Set aside, it has long been told by webhook what every look finds anew."""
+    ctx = world.ctx = replace(world.ctx, rules=replace(world.ctx.rules, silent_after=timedelta()))
+    integration = await world.connect()
+    _, issue, link = await world.pushed(integration)
+    async with ctx.storage.begin() as uow:
+        link = await uow.links.save(replace(await uow.links.get(link.id), state=LinkState.SET_ASIDE))
+        await uow.commit()
+    await world.edit_issue(issue["iid"], title="Told by webhook")
+    await world.until(lambda: _rows(world, link))
+    for _ in range(2):
+        await world.poll(integration)
+    assert [each.source for each in await _rows(world, link)] == [Source.WEBHOOK]
+    async with ctx.storage.begin() as uow:
+        assert await silent_sides(ctx, uow, await world.integration(integration), heard={}) == []
+
+
+async def _rows(world, link):
+    async with world.ctx.storage.begin() as uow:
+        return await uow.inbox.unhandled(link.id)
 
 
 async def _is_named(world, feature, name):

@@ -56,16 +56,7 @@ async def conditions_of(
     found = [*_pause(integration), *_parts(integration)]
     found += _set_aside(*await uow.links.page(_query(integration.id, LinkState.SET_ASIDE)))
     found += _fights((await uow.links.page(_query(integration.id, LinkState.IN_CONFLICT)))[0])
-    found += [
-        Condition(
-            AlertKind.SILENCE,
-            since,
-            f"The looks keep finding changes of the {side} that no webhook told of, since {since:%H:%M} UTC.",
-            "Nothing is lost, but changes come late. Check that the public address is reachable, and run "
-            "keepstep doctor.",
-        )
-        for side, since in (await silent_sides(ctx, uow, integration, heard))[:1]
-    ]
+    found += _silence(await silent_sides(ctx, uow, integration, heard))
     return found
 
 
@@ -89,9 +80,21 @@ def _parts(integration: Integration) -> Sequence[Condition]:
     if not broken:
         return ()
     message = " ".join(f"The {each.part}: {each.detail}" for each in broken)
-    first = min(each.at for each in broken)
+    newest = max(each.broken_at or each.at for each in broken)
     cure = "It is tried again by itself; until then changes are found by looking every few minutes."
-    return (Condition(AlertKind.HOOK, first, message, cure),)
+    return (Condition(AlertKind.HOOK, newest, message, cure),)
+
+
+def _silence(silent: Sequence[tuple[Side, datetime]]) -> Sequence[Condition]:
+    if not silent:
+        return ()
+    sides = " and ".join(f"the {side} (since {since:%H:%M} UTC)" for side, since in silent)
+    message = f"The looks keep finding changes of {sides} that no webhook told of."
+    cure = (
+        "Nothing is lost, but changes come late. Check that the public address is reachable, and run "
+        "keepstep doctor."
+    )
+    return (Condition(AlertKind.SILENCE, max(since for _, since in silent), message, cure),)
 
 
 def _set_aside(links: Sequence[Link], total: int) -> Sequence[Condition]:

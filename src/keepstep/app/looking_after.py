@@ -114,7 +114,8 @@ class _Round:
             raise
         except OutsideError as error:
             detail = f"{_WORDS[report.state]} It could not be put right: {error}"
-            await self._save(PartReport(part, now, fine=False, detail=detail, repaired_at=repaired_at))
+            first = before.broken_at if before else None
+            await self._save(PartReport(part, now, False, detail, repaired_at, broken_at=first or now))
             return
         reason = f"The {part}: {_WORDS[report.state]} It is in place again. {report.detail}".rstrip()
         await self._save(PartReport(part, now, fine=True, repaired_at=now), Act.REPAIRED, reason)

@@ -135,16 +135,14 @@ async def _store_news(
     *,
     gone: Sequence[str] = (),
 ) -> int:
-    """One row for each linked item that shows something new, or nothing any more."""
+    """One row for each linked item that shows something new, or nothing any more, unless a row that waits says so."""
     items = [*shown, *gone]
     dirty: list[LinkId] = []
     for start in range(0, len(items), _PAGE):
         async with ctx.storage.begin() as uow:
             part, unannounced = items[start : start + _PAGE], False
-            for link in await _links_of(uow, integration, side, part):
+            for link in await _links_with_news(uow, integration, side, part, shown):
                 subject = _subject(link, side)
-                if subject in shown and not _is_news(link, side, shown[subject]):
-                    continue
                 await uow.inbox.add(_notice(ctx, link, side, subject))
                 dirty.append(link.id)
                 unannounced |= subject in shown and _is_announced(link, side)
@@ -165,6 +163,21 @@ def found_first(side: Side) -> str:
 def _is_announced(link: Link, side: Side) -> bool:
     """Subfeatures have no webhook: a look is the only way to hear of them."""
     return side is Side.TICKET or link.feature_type != "subfeature"
+
+
+async def _links_with_news(
+    uow: UnitOfWork, integration: Integration, side: Side, items: Sequence[str], shown: dict[str, Snapshot]
+) -> Sequence[Link]:
+    """Without those that have been told and cannot look now; the sweep wakes them for what waits."""
+    found = [
+        link
+        for link in await _links_of(uow, integration, side, items)
+        if (subject := _subject(link, side)) not in shown or _is_news(link, side, shown[subject])
+    ]
+    if not found:
+        return ()
+    told = await uow.inbox.with_news([link.id for link in found], side)
+    return [link for link in found if link.id not in told]
 
 
 async def _links_of(

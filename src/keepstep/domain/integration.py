@@ -111,6 +111,8 @@ class PartReport:
     """For people: what is wrong and what helps; "" when all is well."""
     repaired_at: datetime | None = None
     """When it was last put right by itself."""
+    broken_at: datetime | None = None
+    """The first of the looks in a row that could not put it right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,9 @@ class Inbox(Protocol):
     async def last_received(self) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
         """Last webhook per integration and side, unlinked ones included."""
 
+    async def with_news(self, links: Collection[LinkId], side: Side) -> Collection[LinkId]:
+        """Those of these Links with an unhandled notice that this side of them was changed or deleted."""
+
     async def announced_gone(self, integration: IntegrationId, limit: int) -> Sequence[LinkId]:
         """Links with an unhandled notice that one of their sides was deleted."""
 

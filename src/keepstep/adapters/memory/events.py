@@ -79,6 +79,14 @@ class MemoryInbox:
     async def last_received(self) -> Mapping[IntegrationId, Mapping[Side, datetime]]:
         return _by_side(self._transaction.state.received)
 
+    async def with_news(self, links: Collection[LinkId], side: Side) -> Collection[LinkId]:
+        told = (NoticeKind.CHANGED, NoticeKind.DELETED)
+        return {
+            notice.link_id
+            for notice in self._unhandled()
+            if notice.link_id and notice.link_id in links and notice.side is side and notice.kind in told
+        }
+
     async def announced_gone(self, integration: IntegrationId, limit: int) -> Sequence[LinkId]:
         found = {
             notice.link_id: None

@@ -122,6 +122,15 @@ class PostgresInbox:
             found.setdefault(IntegrationId(integration), {})[Side(side)] = in_utc(at)
         return found
 
+    async def with_news(self, links: Collection[LinkId], side: Side) -> Collection[LinkId]:
+        told = [NoticeKind.CHANGED.value, NoticeKind.DELETED.value]
+        cursor = await self._connection.execute(
+            "SELECT DISTINCT link_id FROM inbox"
+            " WHERE link_id = ANY(%s) AND handled_at IS NULL AND side = %s AND kind = ANY(%s)",
+            (list(links), side.value, told),
+        )
+        return {LinkId(row[0]) for row in await cursor.fetchall()}
+
     async def announced_gone(self, integration: IntegrationId, limit: int) -> Sequence[LinkId]:
         cursor = await self._connection.execute(
             "SELECT DISTINCT link_id FROM inbox WHERE integration_id = %s AND handled_at IS NULL"
