@@ -7,6 +7,7 @@ import pytest
 
 from keepstep.app import connect, manage, removing, sweep
 from keepstep.app.context import Context
+from keepstep.app.opening import open_tracker
 from keepstep.domain.errors import InvalidInputError, MissingError
 from keepstep.domain.integration import IntegrationState, ProjectRef, StepName, StepState
 from keepstep.ports.errors import AuthLostError
@@ -204,6 +205,84 @@ async def test_forget_anyway_ends_it(world):
     await removing.forget_anyway(world.ctx, integration.id, "tester")
     await world.until(lambda: _is_gone(world, integration))
     assert feature["id"]
+
+
+async def _pushed(world, integration, number):
+    for each in (await world.features())[:number]:
+        await world.click(integration, each["id"])
+    await world.quiet()
+    async with world.ctx.storage.begin() as uow:
+        return await uow.links.list_after(integration.id, None, number)
+
+
+def _edits(world):
+    return [each for each in world.calls() if each.startswith("PUT") and "/issues/" in each]
+
+
+async def _descriptions(world):
+    return [each["description"] for each in await world.issues()]
+
+
+async def test_cleaning_many_tickets_goes_on_where_its_last_job_stopped(world, monkeypatch):
+    monkeypatch.setattr(removing, "_SHIFT_SECONDS", 0.0)
+    integration = await world.connect()
+    links = await _pushed(world, integration, 3)
+    world.worker_runs = False
+    await removing.remove(world.ctx, integration.id, "tester", clean_tickets=True)
+    for left in (3, 2, 1):
+        await connect.run_integration(world.ctx, integration.id)
+        steps = {each.name: each for each in (await world.integration(integration)).steps}
+        assert steps[StepName.LINKS].state is StepState.RUNNING
+        assert steps[StepName.LINKS].detail.startswith(f"{left} Link")
+    written = _edits(world)
+    await connect.run_integration(world.ctx, integration.id)
+    assert await _is_gone(world, integration)
+    assert _edits(world) == written
+    for text in await _descriptions(world):
+        assert not any(link.marker in text for link in links)
+
+
+async def test_a_ticket_that_refuses_to_be_cleaned_stops_no_other(world):
+    integration = await world.connect()
+    refusing, *others = await _pushed(world, integration, 3)
+    path = f"/api/v4/projects/1/issues/{refusing.ticket.key}"
+    world.fault("gittab", match=f"PUT {path}", status=400, times=None)
+    await removing.remove(world.ctx, integration.id, "tester", clean_tickets=True)
+    await world.until(lambda: _is_gone(world, integration))
+    texts = " ".join(await _descriptions(world))
+    assert refusing.marker in texts
+    assert not any(link.marker in texts for link in others)
+
+
+async def test_cleaning_takes_our_marks_off_as_well(world, monkeypatch):
+    integration = await world.connect()
+    _, _, link = await world.pushed(integration)
+    removed = []
+
+    async def remove_marks(self, ref, marker):
+        removed.append((ref.id, marker))
+
+    monkeypatch.setattr(
+        type((await open_tracker(world.ctx, integration)).tickets), "remove_marks", remove_marks
+    )
+    await removing.remove(world.ctx, integration.id, "tester", clean_tickets=True)
+    await world.until(lambda: _is_gone(world, integration))
+    assert removed == [(link.ticket.id, link.marker)]
+
+
+async def test_forget_anyway_ends_cleaning_that_was_interrupted(world):
+    integration = await world.connect()
+    await _pushed(world, integration, 2)
+    world.worker_runs = False
+    await removing.remove(world.ctx, integration.id, "tester", clean_tickets=True)
+    world.fault("gittab", match="GET /api/v4/projects/1/issues/*", delay_s=5, times=None)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await connect.run_integration(world.ctx, integration.id)
+    await removing.forget_anyway(world.ctx, integration.id, "tester")
+    async with asyncio.timeout(1):
+        await connect.run_integration(world.ctx, integration.id)
+    assert await _is_gone(world, integration)
 
 
 async def test_while_it_is_being_removed_clicks_are_told_and_hooks_dropped(world):

@@ -4,18 +4,15 @@ What vanished is looked for twice; what is unlinked leaves the ticket clean and 
 """
 
 from keepstep.app.cells import look_at_cell_later, quiet_at
+from keepstep.app.cleaning import clean_ticket, forget
 from keepstep.app.failures import give_up_push
 from keepstep.app.guarding import let_go
-from keepstep.app.marking import remove_marks
-from keepstep.app.reading import read_ticket
 from keepstep.app.work import Work
 from keepstep.domain.column import INITIAL
 from keepstep.domain.events import Act, NoticeKind, Timer, TimerKind
 from keepstep.domain.fields import Side
-from keepstep.domain.ids import markers_in
 from keepstep.domain.link import Ending, LinkState, LostSight, Trouble
-from keepstep.domain.ticket import TicketChanges, TicketRef
-from keepstep.ports.errors import NotThereError, RejectedError
+from keepstep.ports.errors import NotThereError
 from keepstep.ports.storage import UnitOfWork
 
 
@@ -97,56 +94,9 @@ async def _hold_back(work: Work, uow: UnitOfWork, side: Side, ending: Ending) ->
 async def unlink(work: Work) -> None:
     """May be repeated from the start: every step finds out whether it is done already."""
     if work.link.ending is not Ending.TICKET_DELETED:
-        await _clean_ticket(work)
+        await clean_ticket(work)
     if await _free_cell(work):
-        await _forget(work)
-
-
-async def _clean_ticket(work: Work) -> None:
-    ref = work.link.ticket or await _ticket_in_doubt(work)
-    if ref is None:
-        return
-    try:
-        if work.link.ticket is None:
-            work.change(ticket=ref)
-        ticket = await read_ticket(work)
-        text = work.description.without_footer(ticket.description)
-        if work.link.marker in markers_in(ticket.description) and text != ticket.description:
-            await work.fence()
-            await work.sides.tracker.tickets.write_ticket(ref, TicketChanges(description=text))
-            reason = "Took the link back and the marker out of the ticket; the ticket itself stays."
-            work.tell(Act.WROTE, reason, side=Side.TICKET, before=ticket.description, after=text)
-        await remove_marks(work, ref)
-        await _comment(work, ref)
-    except (NotThereError, RejectedError) as error:
-        work.tell(Act.KEPT, f"The ticket could not be cleaned: {error}", side=Side.TICKET)
-
-
-async def _ticket_in_doubt(work: Work) -> TicketRef | None:
-    """A push unlinked before its answer came may have left a ticket behind."""
-    if work.link.intent.create is None:
-        return None
-    found = await work.sides.tracker.tickets.find_by_marker(work.project, work.link.marker)
-    return found[0].ref if found else None
-
-
-async def _comment(work: Work, ref: TicketRef) -> None:
-    text = _comment_text(work)
-    if text and work.sides.tracker.manifest.capabilities.comments:
-        await work.fence()
-        await work.sides.tracker.tickets.ensure_comment(ref, text, work.link.marker)
-
-
-def _comment_text(work: Work) -> str:
-    rules, title = work.integration.policy.deletion, work.link.feature_title or "The feature"
-    match work.link.ending:
-        case Ending.FEATURE_DELETED if rules.comment_when_feature_deleted:
-            return f"“{title}” was deleted in Productboard. This ticket is no longer kept in step with it."
-        case Ending.TICKET_MOVED:
-            return f"This ticket moved away and is no longer kept in step with “{title}” in Productboard."
-        case Ending.BUTTON | Ending.PERSON if rules.comment_when_unlinked:
-            return f"This ticket was unlinked from “{title}” in Productboard."
-    return ""
+        await forget(work)
 
 
 async def _free_cell(work: Work) -> bool:
@@ -173,13 +123,3 @@ async def _free_cell(work: Work) -> bool:
     except NotThereError:
         work.tell(Act.KEPT, "The column or the feature is gone; there is no cell to free.", side=Side.FEATURE)
     return True
-
-
-async def _forget(work: Work) -> None:
-    """The mapping goes, the journal stays."""
-    work.held.check()
-    async with work.ctx.storage.begin() as uow:
-        await uow.journal.add(*work.journal)
-        await uow.links.delete(work.link.id)
-        await uow.commit()
-    work.settle_rows()

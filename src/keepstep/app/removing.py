@@ -1,31 +1,35 @@
 """Removing an Integration: tracker hook, Productboard webhook, column, link-backs if asked, our rows; repeatable.
 
-What an upstream refuses is kept, shown and retried; *forget anyway* ends it.
+What an upstream refuses is kept, shown and retried; *forget anyway* ends it. A ticket that refuses to be cleaned stops
+no other one.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from keepstep.app.cleaning import clean_ticket, forget
 from keepstep.app.context import Context
 from keepstep.app.failures import backoff
-from keepstep.app.opening import description_rule, open_board, open_tracker
+from keepstep.app.opening import open_board, open_sides
 from keepstep.app.revising import revise
 from keepstep.app.tracker_hooks import remove_hook
+from keepstep.app.work import Work
 from keepstep.domain.calls import CallClass
-from keepstep.domain.errors import ForbiddenMoveError
+from keepstep.domain.errors import ForbiddenMoveError, MissingError
 from keepstep.domain.events import Act, Entry
 from keepstep.domain.ids import IntegrationId
 from keepstep.domain.integration import Integration, IntegrationState, Step, StepName, StepState
 from keepstep.domain.link import Link
-from keepstep.domain.ticket import TicketChanges
-from keepstep.ports.errors import NotThereError, OutsideError
+from keepstep.ports.errors import OutsideError
 from keepstep.ports.locks import Held
-from keepstep.ports.storage import UnitOfWork
-from keepstep.ports.tracker import Tracker
+from keepstep.ports.storage import LinkQuery, UnitOfWork
 
 _PAGE = 50
 _PATIENCE_SECONDS = 30.0
-"""It would begin anew with its first ticket; it is one job, and nobody waits for it."""
+"""Nobody waits for it."""
+_SHIFT_SECONDS = 60.0
+"""So long one job cleans tickets; the next one goes on. A job may take 120 s."""
 
 
 async def remove(ctx: Context, integration_id: IntegrationId, actor: str, *, clean_tickets: bool) -> None:
@@ -49,14 +53,14 @@ async def remove(ctx: Context, integration_id: IntegrationId, actor: str, *, cle
 async def forget_anyway(ctx: Context, integration_id: IntegrationId, actor: str) -> None:
     """Give up on what the upstreams refuse; what is left there is named in the last journal entry."""
 
-    async def forget(uow: UnitOfWork, integration: Integration) -> None:
+    async def give_up(uow: UnitOfWork, integration: Integration) -> None:
         if integration.state is not IntegrationState.REMOVING:
             raise ForbiddenMoveError("Only an integration that is being removed can be forgotten.")
         await uow.integrations.save(replace(integration, forget=True, retry_at=None))
         reason = "Told to forget what the other side refuses to remove."
         await uow.journal.add(Entry(ctx.clock.now(), Act.REMOVAL, integration_id, reason=reason, actor=actor))
 
-    await revise(ctx, integration_id, forget)
+    await revise(ctx, integration_id, give_up)
     await ctx.jobs.wake_integration(integration_id)
 
 
@@ -69,15 +73,15 @@ class _Removal:
         self.ctx, self.held, self.integration = ctx, held, integration
 
     async def run(self) -> None:
-        actions: dict[StepName, Callable[[], Awaitable[str]]] = {
+        actions: dict[StepName, Callable[[], Awaitable[str | None]]] = {
             StepName.HOOK: self._hook,
             StepName.SUBSCRIPTION: self._subscription,
             StepName.COLUMN: self._column,
             StepName.LINKS: self._links,
         }
-        failures = []
+        failures: list[str] = []
         for step in self.integration.steps:
-            if step.name is StepName.DATA or step.state is StepState.DONE:
+            if step.name is StepName.DATA or step.state is StepState.DONE or self._is_given_up(step):
                 continue
             await self._save(self.integration.with_step(step.name, StepState.RUNNING))
             try:
@@ -86,11 +90,18 @@ class _Removal:
                 failures.append(str(error))
                 await self._save(self.integration.with_step(step.name, StepState.FAILED, str(error)))
             else:
+                if detail is None:
+                    await self._go_on_later(failures)
+                    return
                 await self._save(self.integration.with_step(step.name, StepState.DONE, detail))
         if failures and not self.integration.forget:
             await self._try_later(failures[0])
         else:
             await self._drop()
+
+    def _is_given_up(self, step: Step) -> bool:
+        """Cleaning tickets may take hours: who says to forget does not wait for the rest of it."""
+        return self.integration.forget and step.name is StepName.LINKS and step.state is not StepState.WAITING
 
     async def _hook(self) -> str:
         await remove_hook(self.ctx, self.integration)
@@ -108,33 +119,35 @@ class _Removal:
             await (await open_board(self.ctx, self.integration)).columns.remove_column(made)
         return "The column and its buttons are gone."
 
-    async def _links(self) -> str:
-        cleaned, last = 0, None
-        tracker = await open_tracker(self.ctx, self.integration)
+    async def _links(self) -> str | None:
+        """None when its time is over and Links are left. Each goes as it is cleaned, so that no run begins anew."""
+        end = self.ctx.clock.elapsed() + _SHIFT_SECONDS
+        sides = await open_sides(self.ctx, self.integration)
         with self.ctx.outside.calling(CallClass.BULK, patience=_PATIENCE_SECONDS):
-            while links := await self._links_after(last):
+            while links := await self._next_links():
                 for link in links:
-                    cleaned += await self._clean(tracker, link)
-                last = links[-1]
-        return f"Took the link back out of {cleaned} tickets; the tickets stay."
+                    work = Work(self.ctx, self.held, self.integration, link, rows=())
+                    work.sides = sides
+                    with contextlib.suppress(MissingError):  # its own job was faster
+                        await clean_ticket(work)
+                    await forget(work)
+                    if self.ctx.clock.elapsed() >= end:
+                        return None
+        return "Took the link back out of the tickets; the tickets stay."
 
-    async def _links_after(self, last: Link | None) -> Sequence[Link]:
+    async def _next_links(self) -> Sequence[Link]:
+        """And say how many are left."""
         async with self.ctx.storage.begin() as uow:
-            return await uow.links.list_after(self.integration.id, last, _PAGE)
+            links = await uow.links.list_after(self.integration.id, None, _PAGE)
+            _, total = await uow.links.page(LinkQuery(self.integration.id, limit=1))
+        if links:
+            left = f"{total} {'Link is' if total == 1 else 'Links are'} left."
+            await self._save(self.integration.with_step(StepName.LINKS, StepState.RUNNING, left))
+        return links
 
-    async def _clean(self, tracker: Tracker, link: Link) -> bool:
-        if link.ticket is None:
-            return False
-        self.held.check()
-        try:
-            ticket = await tracker.tickets.fetch_ticket(link.ticket)
-            text = description_rule(self.ctx, link, tracker).without_footer(ticket.description)
-            if text == ticket.description:
-                return False
-            await tracker.tickets.write_ticket(link.ticket, TicketChanges(description=text))
-        except NotThereError:
-            return False
-        return True
+    async def _go_on_later(self, failures: Sequence[str]) -> None:
+        await self._save(replace(self.integration, failure=" ".join(failures[:1])))
+        await self.ctx.jobs.wake_integration(self.integration.id)
 
     async def _try_later(self, message: str) -> None:
         attempts = self.integration.attempts + 1
