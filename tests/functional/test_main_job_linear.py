@@ -103,9 +103,10 @@ async def _unlinked(town, integration, entity, issue):
     assert set(town.answers) == {200}, "Linear takes nothing but 200"
 
 
-async def test_a_lost_answer_to_a_create_makes_one_issue(town):
+@pytest.mark.parametrize("marking", [[], [Fault("Attach", status=503)]])
+async def test_a_lost_answer_to_a_create_makes_one_issue_with_its_marks(town, marking):
     integration = await town.connect()
-    town.cloud.faults.append(Fault("CreateIssue", drop=True, after=True))
+    town.cloud.faults += [Fault("CreateIssue", drop=True, after=True), *marking]
     entity = (await town.world.features())[0]["id"]
     await town.world.click(integration, entity)
 

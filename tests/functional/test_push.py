@@ -209,6 +209,21 @@ async def test_a_lost_answer_never_makes_a_second_ticket(world):
     assert world.calls().count(CREATE) == 1
 
 
+async def test_a_status_is_still_owed_when_the_first_sync_of_a_found_ticket_failed(world):
+    """The create stopped half way, before the close; the ticket was found, and could not be read just then."""
+    integration = await world.connect()
+    feature = next(each for each in await world.features() if each["fields"]["status"]["name"] == "Released")
+    world.fault("gittab", match="PUT /api/v4/projects/1/issues/*", status=503)
+    world.fault("gittab", match="GET /api/v4/projects/1/issues/*", status=503)
+    await world.click(integration, feature["id"])
+    await world.until(lambda: _is_closed(world))
+    await world.quiet()
+    link = await world.link_of(integration, feature["id"])
+    assert link.state is LinkState.LINKED
+    assert link.base.feature.status == feature["fields"]["status"]["id"]
+    assert world.calls().count(CREATE) == 1
+
+
 async def test_a_lost_request_is_made_again_after_two_looks(world):
     integration = await world.connect()
     feature = (await world.features())[0]
@@ -410,6 +425,10 @@ async def _is_connected(world, integration, feature):
 async def _is_error(world, integration, feature):
     cell = await world.cell(integration, feature["id"])
     return cell if cell["state"] == "error" else None
+
+
+async def _is_closed(world):
+    return [each["state"] for each in await world.issues()] == ["closed"]
 
 
 async def _link_with_ticket(world, integration, feature):

@@ -96,10 +96,15 @@ def _draft(work: Work, drafted: Snapshot) -> TicketDraft:
 
 
 async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
-    """The Link has its ticket: commit that at once, give it the notices that came too early, then make it in step."""
+    """The Link has its ticket: commit that at once, give it the notices that came too early, then make it in step.
+
+    What was found may lack our marks; they come before the commit, after which nobody would miss them.
+    """
     intent = work.link.intent.create
     if intent is None:
         raise RejectedError("The ticket belongs to no push.")
+    if act is Act.ADOPTED:
+        await ensure_marks(work, ticket.ref)
     work.change(state=LinkState.LINKED, ticket=ticket.ref, base=_first_base(work, intent, ticket))
     work.change(intent=Intent(), trouble=None, attempts=0, retry_at=None)
     remember_ticket(work, ticket)
@@ -123,8 +128,6 @@ async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
     work.journal = []
     if early:
         await work.ctx.jobs.wake_link(work.link.id)
-    if act is Act.ADOPTED:
-        await ensure_marks(work, ticket.ref)
     owed = work.link.base is not None and work.link.base.feature.status != intent.feature.status
     await synchronise(work, read=frozenset() if act is Act.CREATED and not owed else frozenset(Side))
 

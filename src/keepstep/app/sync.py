@@ -75,6 +75,10 @@ class _MovedAwayError(Exception):
 
 
 def _sides_to_read(work: Work) -> frozenset[Side]:
+    if work.link.synced_at is None:
+        return frozenset(
+            Side
+        )  # the first sync may have failed, and owes a ticket what its create did not give it
     if not work.rows or work.link.intent.writes or work.link.lost is not None:
         return frozenset(Side)  # the run that lost sight of one side took the other side's news with it
     sides: set[Side] = set()
