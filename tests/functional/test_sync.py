@@ -349,6 +349,45 @@ async def test_a_sync_that_keeps_failing_is_set_aside_and_can_be_tried_again(wor
     await world.until(lambda: _cell_is(world, integration, feature, "connected"))
 
 
+async def test_a_decision_outlives_that_its_link_is_set_aside(world):
+    integration = await _with_policy(world, FieldPolicy(rule=ConflictRule.ASK))
+    feature, issue, link = await world.pushed(integration)
+    await _edit_both_titles(world, feature, issue)
+    await world.until(lambda: _link_in(world, integration, feature, LinkState.IN_CONFLICT))
+    world.fault("gittab", match="* /api/v4/projects/1/issues/*", status=502, times=None)
+    await links.decide(world.ctx, link.id, Field.TITLE, Side.FEATURE, "tester")
+    await world.until(lambda: _cell_is(world, integration, feature, "error"))
+    await world.quiet()
+    assert await _link_in(world, integration, feature, LinkState.SET_ASIDE)
+    world.clear_faults()
+    await links.try_again(world.ctx, [link.id], "tester")
+    await world.until(lambda: _both_titled(world, feature["id"], issue["iid"], "From the feature"))
+    await world.until(lambda: _link_in(world, integration, feature, LinkState.LINKED))
+
+
+async def test_a_decision_makes_a_link_that_was_set_aside_ready_again(world):
+    integration = await _with_policy(world, FieldPolicy(rule=ConflictRule.ASK))
+    feature, issue, link = await world.pushed(integration)
+    await _edit_both_titles(world, feature, issue)
+    await world.until(lambda: _link_in(world, integration, feature, LinkState.IN_CONFLICT))
+    await _set_aside(world, integration, feature)
+    await links.decide(world.ctx, link.id, Field.TITLE, Side.FEATURE, "tester")
+    await world.until(lambda: _both_titled(world, feature["id"], issue["iid"], "From the feature"))
+    await world.until(lambda: _link_in(world, integration, feature, LinkState.LINKED))
+
+
+async def test_putting_back_makes_a_link_that_was_set_aside_ready_again(world):
+    integration = await _with_policy(world, FieldPolicy(rule=ConflictRule.PRODUCTBOARD))
+    feature, issue, link = await world.pushed(integration)
+    await _edit_both_titles(world, feature, issue)
+    await world.until(lambda: _both_titled(world, feature["id"], issue["iid"], "From the feature"))
+    await world.quiet()
+    await _set_aside(world, integration, feature)
+    (entry,) = [each for each in await world.journal(link) if each.act is Act.OVERRULED]
+    await links.put_back(world.ctx, entry.id, "tester")
+    await world.until(lambda: _both_titled(world, feature["id"], issue["iid"], "From the ticket"))
+
+
 async def test_a_changed_map_acts_on_the_next_change(world):
     integration = await world.connect()
     feature, issue, _ = await world.pushed(integration, status="Planned")
@@ -372,6 +411,15 @@ async def _with_policy(world, title):
     integration = await world.connect()
     policy = replace(integration.policy, fields={**integration.policy.fields, Field.TITLE: title})
     return await manage.change(world.ctx, integration.id, manage.Changes(policy=policy), "tester")
+
+
+async def _set_aside(world, integration, feature):
+    """The tracker is well again afterwards, and nothing of the failure is under way."""
+    world.fault("gittab", match="* /api/v4/projects/1/issues/*", status=502, times=None)
+    await links.sync_now(world.ctx, (await world.link_of(integration, feature["id"])).id, "tester")
+    await world.until(lambda: _cell_is(world, integration, feature, "error"))
+    await world.quiet()
+    world.clear_faults()
 
 
 async def _edit_both_titles(world, feature, issue, *, feature_last=False):

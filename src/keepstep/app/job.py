@@ -87,13 +87,14 @@ async def _pause_in_a_burst(ctx: Context, link: Link) -> None:
 
 
 def _may_run(integration: Integration, link: Link, rows: Sequence[Notice], now: datetime) -> bool:
-    """A machine's wake respects state and backoff; a person's goes through."""
-    if integration.state is not IntegrationState.ACTIVE:
+    """A machine's wake respects backoff; a person's goes through.
+
+    A Link set aside keeps its rows, whoever they are from: what a person does makes it ready again first.
+    """
+    if integration.state is not IntegrationState.ACTIVE or link.state is LinkState.SET_ASIDE:
         return False
     if by_person(rows):
         return True
-    if link.state is LinkState.SET_ASIDE:
-        return False
     if link.retry_at is not None:
         return link.retry_at <= now
     return bool(rows or link.intent.writes) or link.state in (LinkState.PUSHING, LinkState.UNLINKING)
@@ -105,8 +106,6 @@ async def _do(work: Work) -> None:
             await detach.unlink(work)
         case LinkState.DISMISSED:
             await work.finish()
-        case LinkState.SET_ASIDE:
-            await look_at_cell(work)
         case _ if work.link.ticket is None:
             await pushing.push(work)
         case _:

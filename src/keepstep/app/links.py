@@ -151,27 +151,37 @@ async def unlink(ctx: Context, link_id: LinkId, actor: str) -> None:
 
 async def decide(ctx: Context, link_id: LinkId, field: Field, keep: Side, actor: str) -> None:
     """End an open conflict: this side's value goes to the other side; the other value stays in the journal."""
-    async with ctx.storage.begin() as uow:
-        link = await uow.links.get(link_id)
-        if field not in link.conflicts:
-            raise ForbiddenMoveError(f"There is nothing to decide about the {field} any more.")
-        await _decide_in(ctx, uow, link, field, actor, {"field": field, "side": keep})
-        await uow.commit()
+    while True:
+        try:
+            async with ctx.storage.begin() as uow:
+                link = await uow.links.get(link_id)
+                if field not in link.conflicts:
+                    raise ForbiddenMoveError(f"There is nothing to decide about the {field} any more.")
+                await _decide_in(ctx, uow, link, field, actor, {"field": field, "side": keep})
+                await uow.commit()
+            break
+        except StaleRevisionError:
+            continue
     await ctx.jobs.wake_link(link_id, Urgency.PERSON)
 
 
 async def put_back(ctx: Context, entry_id: int, actor: str) -> LinkId:
     """Write a value that the journal holds back to both sides. Returns its Link."""
-    async with ctx.storage.begin() as uow:
-        entry = await uow.journal.get(entry_id)
-        if entry.link_id is None or entry.field is None or entry.side is None or entry.before is None:
-            raise ForbiddenMoveError("This entry holds no value that could be put back.")
-        link = await uow.links.get(entry.link_id)
-        if not link.is_open or link.ticket is None:
-            raise ForbiddenMoveError("This Link is not in step any more.")
-        detail = {"field": entry.field, "side": entry.side, "value": entry.before}
-        await _decide_in(ctx, uow, link, entry.field, actor, detail)
-        await uow.commit()
+    while True:
+        try:
+            async with ctx.storage.begin() as uow:
+                entry = await uow.journal.get(entry_id)
+                if entry.link_id is None or entry.field is None or entry.side is None or entry.before is None:
+                    raise ForbiddenMoveError("This entry holds no value that could be put back.")
+                link = await uow.links.get(entry.link_id)
+                if not link.is_open or link.ticket is None:
+                    raise ForbiddenMoveError("This Link is not in step any more.")
+                detail = {"field": entry.field, "side": entry.side, "value": entry.before}
+                await _decide_in(ctx, uow, link, entry.field, actor, detail)
+                await uow.commit()
+            break
+        except StaleRevisionError:
+            continue
     await ctx.jobs.wake_link(link.id, Urgency.PERSON)
     return link.id
 
@@ -179,6 +189,7 @@ async def put_back(ctx: Context, entry_id: int, actor: str) -> LinkId:
 async def _decide_in(
     ctx: Context, uow: UnitOfWork, link: Link, field: Field, actor: str, detail: dict[str, str]
 ) -> None:
+    await uow.links.save(_ready_again(ctx, link))
     await _add_person_row(ctx, uow, link, NoticeKind.DECIDE, actor, detail)
     side = Side(detail["side"])
     reason = (
