@@ -224,6 +224,31 @@ async def test_a_status_is_still_owed_when_the_first_sync_of_a_found_ticket_fail
     assert world.calls().count(CREATE) == 1
 
 
+@pytest.mark.parametrize("lost", [{"drop": True}, {"delay_s": 0.6}])
+async def test_a_new_ticket_that_somebody_paired_with_another_feature_stays_there(world, lost):
+    """Its create's answer was lost, or is still on the way; no second ticket comes of it before a person asks."""
+    integration = await world.connect()
+    feature, other = (await world.features())[:2]
+    world.fault("gittab", match=CREATE, when="after", **lost)
+    clicking = asyncio.create_task(world.click(integration, feature["id"]))
+    (issue,) = await world.until(world.issues)
+    world.worker_runs = "delay_s" in lost
+    await links.link_existing(world.ctx, integration.id, other["id"], str(issue["iid"]), "tester")
+    world.worker_runs = True
+    await clicking
+    cell = await world.until(lambda: _is_error(world, integration, feature))
+    assert (
+        f"#{issue['iid']}, made by this push, is linked with “{other['fields']['name']}” now"
+        in cell["message"]
+    )
+    await world.quiet()
+    assert world.calls().count(CREATE) == 1
+    assert (await world.click(integration, feature["id"]))["state"] == "connected"
+    assert world.calls().count(CREATE) == 2
+    owned = [(await world.link_of(integration, each["id"])).ticket.key for each in (other, feature)]
+    assert owned == [str(issue["iid"]), str(issue["iid"] + 1)]
+
+
 async def test_a_lost_request_is_made_again_after_two_looks(world):
     integration = await world.connect()
     feature = (await world.features())[0]

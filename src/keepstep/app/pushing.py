@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from keepstep.app.doubt import find_marked, may_still_come
 from keepstep.app.failures import give_up_push
 from keepstep.app.marking import ensure_marks, link_back
 from keepstep.app.reading import read_feature, remember_feature, remember_ticket
@@ -11,10 +12,10 @@ from keepstep.app.work import Work
 from keepstep.domain.events import Act, Timer, TimerKind
 from keepstep.domain.feature import PUSHABLE_TYPES, Feature
 from keepstep.domain.fields import Field, Side, Snapshot
-from keepstep.domain.link import Base, CreateIntent, Intent, LinkState
+from keepstep.domain.link import Base, CreateIntent, Intent, Link, LinkState
 from keepstep.domain.plan import draft_of, goes_out, with_value
 from keepstep.domain.ticket import Ticket, TicketDraft
-from keepstep.ports.errors import NotThereError, OutsideError, RejectedError
+from keepstep.ports.errors import NotThereError, OutsideError, RejectedError, StaleError
 from keepstep.ports.storage import TicketTakenError
 
 _KEPT_UNMATCHED = timedelta(minutes=10)
@@ -33,39 +34,38 @@ async def push(work: Work) -> None:
         return
     remember_feature(work, feature)
     in_doubt = work.link.intent.create is not None
-    if in_doubt:
-        ticket = await _look_for_ours(work)
-        if ticket is not None:
-            await _attach(work, ticket, Act.ADOPTED)
-            return
-        if work.link.intent.create is not None:
-            return
-    await _create(work, feature, again=in_doubt)
+    if not in_doubt or await _made_nothing(work):
+        await _create(work, feature, again=in_doubt)
 
 
-async def _look_for_ours(work: Work) -> Ticket | None:
+async def _made_nothing(work: Work) -> bool:
     """An earlier create is in doubt: look, wait as long as the tracker may need, look again, only then create.
 
-    Returns None with the intent still set when the second look has to wait.
+    False: its ticket was found, or the second look has to wait, or the push ended. A ticket that was made and then
+    linked with another feature is no reason to make one more, unless a person asks for it.
     """
-    intent = work.link.intent.create
-    found = await work.sides.tracker.tickets.find_by_marker(work.project, work.link.marker)
-    if found:
-        for extra in found[1:]:
-            reason = (
-                f"{extra.ref.label} carries the marker of {found[0].ref.label}; close one of them by hand."
-            )
+    marked = await find_marked(work)
+    if marked.ours:
+        first, *extras = marked.ours
+        for extra in extras:
+            reason = f"{extra.ref.label} carries the marker of {first.ref.label}; close one of them by hand."
             work.tell(Act.DUPLICATE, reason, side=Side.TICKET, after=extra.ref.url)
-        return found[0]
-    if intent is None or (intent.looks >= 1 and (intent.look_after is None or intent.look_after <= work.now)):
-        work.change(intent=Intent())
-        return None
-    settle = timedelta(seconds=work.sides.tracker.manifest.settle_seconds * work.ctx.rules.settle_scale)
-    again = intent.look_after or work.now + settle
-    waiting = replace(intent, looks=intent.looks + 1, look_after=again)
-    work.change(intent=Intent(create=waiting), retry_at=again)
-    await work.save()
-    return None
+        await _attach(work, first, Act.ADOPTED)
+        return False
+    if may_still_come(work):
+        await work.save()
+        return False
+    work.change(intent=Intent())
+    if marked.owners:
+        await give_up_push(work, "taken", _taken_by(marked.owners[0]))
+        return False
+    return True
+
+
+def _taken_by(owner: Link) -> str:
+    label = owner.ticket.label if owner.ticket else "The ticket"
+    title = owner.feature_title
+    return f"{label}, made by this push, is linked with “{title}” now. Dismiss this and push again for another ticket."
 
 
 async def _create(work: Work, feature: Feature, *, again: bool) -> None:
@@ -105,6 +105,7 @@ async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
         raise RejectedError("The ticket belongs to no push.")
     if act is Act.ADOPTED:
         await ensure_marks(work, ticket.ref)
+    before, told = work.link, [*work.journal]
     work.change(state=LinkState.LINKED, ticket=ticket.ref, base=_first_base(work, intent, ticket))
     work.change(intent=Intent(), trouble=None, attempts=0, retry_at=None)
     remember_ticket(work, ticket)
@@ -122,8 +123,9 @@ async def _attach(work: Work, ticket: Ticket, act: Act) -> None:
                 await uow.timers.set(later)
             await uow.commit()
     except TicketTakenError as taken:
-        raise RejectedError(
-            f"{ticket.ref.label} belongs to another feature: {taken.owner.feature_title}."
+        work.link, work.journal = before, told  # in doubt as before: what comes of that is the next look's
+        raise StaleError(
+            f"{ticket.ref.label} was linked with “{taken.owner.feature_title}” in the meantime."
         ) from taken
     work.journal = []
     if early:

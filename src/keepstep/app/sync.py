@@ -7,6 +7,7 @@ from datetime import datetime
 from keepstep.app import detach, moves
 from keepstep.app.acting import commit_intent, count_half, write_side
 from keepstep.app.cells import look_at_cell_later, quiet_at, show_cell
+from keepstep.app.doubt import find_marked
 from keepstep.app.fighting import frozen_fields, still_fought_over
 from keepstep.app.first_decisions import base_for, with_losers
 from keepstep.app.marking import ensure_marks
@@ -75,11 +76,10 @@ class _MovedAwayError(Exception):
 
 
 def _sides_to_read(work: Work) -> frozenset[Side]:
-    if work.link.synced_at is None:
-        return frozenset(
-            Side
-        )  # the first sync may have failed, and owes a ticket what its create did not give it
-    if not work.rows or work.link.intent.writes or work.link.lost is not None:
+    link = work.link
+    if link.synced_at is None:
+        return frozenset(Side)  # its first sync failed: what the create did not bring about is still owed
+    if not work.rows or link.intent.writes or link.lost is not None:
         return frozenset(Side)  # the run that lost sight of one side took the other side's news with it
     sides: set[Side] = set()
     for row in work.rows:
@@ -88,7 +88,7 @@ def _sides_to_read(work: Work) -> frozenset[Side]:
                 sides.add(row.side)
             case NoticeKind.CELL:
                 pass
-            case NoticeKind.PUSH if work.link.state is LinkState.LINKED:
+            case NoticeKind.PUSH if link.state is LinkState.LINKED:
                 pass
             case _:
                 sides.update(Side)
@@ -393,8 +393,7 @@ async def _close(work: Work) -> None:
 
 async def _report_duplicates(work: Work) -> None:
     """Once more after a create in doubt: of two tickets with one marker the older stays linked."""
-    found = await work.sides.tracker.tickets.find_by_marker(work.project, work.link.marker)
-    for extra in found:
+    for extra in (await find_marked(work)).ours:
         if work.link.ticket is not None and extra.ref.id != work.link.ticket.id:
             reason = f"{extra.ref.label} carries the same marker; close one of them by hand."
             work.tell(Act.DUPLICATE, reason, side=Side.TICKET, after=extra.ref.url)
