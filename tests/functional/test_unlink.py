@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 from keepstep.app import links
-from keepstep.domain.events import Act
+from keepstep.domain.events import Act, Timer, TimerKind
 from keepstep.domain.link import LinkState
 from keepstep.domain.ticket import TicketRef
 
-from world import BOARD_TOKEN
+from world import BOARD_TOKEN, QUICK, open_world
 
 TICKETS = "/api/v4/projects/1/issues"
 
@@ -41,6 +42,34 @@ async def test_a_push_right_after_unlinking_makes_a_new_ticket_and_keeps_its_cel
     assert fresh.id != link.id
     assert fresh.ticket.key != str(issue["iid"])
     assert (await world.cell(integration, feature["id"]))["hoverLabel"] == fresh.ticket.label
+
+
+async def test_a_ticket_that_comes_after_its_push_was_unlinked_is_cleaned_too():
+    """The cell is free meanwhile: a new push has a Link, a ticket and the cell for itself."""
+    async with open_world(replace(QUICK, settle_scale=0.2)) as world:
+        integration = await world.connect()
+        feature = (await world.features())[0]
+        world.fault("gittab", match=f"POST {TICKETS}", drop=True, when="before")
+        clicking = asyncio.create_task(world.click(integration, feature["id"]))
+        link = await world.until(lambda: _in_doubt(world, integration, feature))
+        await links.unlink(world.ctx, link.id, "tester")
+        assert await clicking == {"state": "initial"}
+        await world.until(lambda: _looks_again(world, integration))
+        sent = link.intent.create.draft
+        assert link.marker in sent.description
+        await world.tracker(
+            "POST", "/projects/1/issues", {"title": sent.title, "description": sent.description}
+        )
+        assert (await world.click(integration, feature["id"]))["state"] == "connected"
+        await world.quiet()
+        async with world.ctx.storage.begin() as uow:
+            await uow.timers.set(Timer(TimerKind.CELL, integration.id, world.ctx.clock.now(), link.id))
+            await uow.commit()
+        await world.until(lambda: _only_link(world, integration))
+        await world.quiet()
+        fresh = await world.link_of(integration, feature["id"])
+        assert [str(each["iid"]) for each in await world.issues()] == [fresh.ticket.key]
+        assert (await world.cell(integration, feature["id"]))["hoverLabel"] == fresh.ticket.label
 
 
 async def test_unlink_on_an_unlinked_feature_is_initial(world):
@@ -217,6 +246,15 @@ async def _refused(pairing):
 
 async def _no_links(world, integration):
     return not await world.links(integration)
+
+
+async def _in_doubt(world, integration, feature):
+    link = await world.link_of(integration, feature["id"])
+    return link if link and link.trouble and link.intent.create else None
+
+
+async def _looks_again(world, integration):
+    return [link for link in await world.links(integration) if not link.is_open and link.retry_at]
 
 
 async def _only_link(world, integration):

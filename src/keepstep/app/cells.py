@@ -73,9 +73,13 @@ def _stands_still(link: Link) -> bool:
 
 
 async def look_at_cell(work: Work) -> None:
-    """A click's answer may have replaced what we put: read the cell once and repair it."""
+    """A click's answer may have replaced what we put: read the cell once and repair it, unless a newer Link owns it."""
     async with work.ctx.storage.begin() as uow:
         quiet = await quiet_at(work.ctx, uow, work.link.id)
+        owner = await uow.links.find_open(work.integration.id, work.link.feature_id)
+    if owner is not None and owner.id != work.link.id:
+        await work.finish()
+        return
     if quiet is None:
         work.change(cell=None)
         await work.fence()

@@ -1,5 +1,6 @@
 """A Link leaves: its ticket is cleaned of what we put there, and its row goes."""
 
+from keepstep.app.doubt import take_ours
 from keepstep.app.marking import remove_marks
 from keepstep.app.reading import read_ticket
 from keepstep.app.work import Work
@@ -14,11 +15,10 @@ from keepstep.ports.errors import NotThereError, RejectedError
 async def clean_ticket(work: Work) -> None:
     """Footer and marks go; what the tracker refuses is told and stays. Repeatable."""
     try:
-        ref = work.link.ticket or await _ticket_in_doubt(work)
+        await take_ours(work)
+        ref = work.link.ticket
         if ref is None:
             return
-        if work.link.ticket is None:
-            work.change(ticket=ref)
         ticket = await read_ticket(work)
         text = work.description.without_footer(ticket.description)
         if work.link.marker in markers_in(ticket.description) and text != ticket.description:
@@ -30,14 +30,6 @@ async def clean_ticket(work: Work) -> None:
         await _comment(work, ref)
     except (NotThereError, RejectedError) as error:
         work.tell(Act.KEPT, f"The ticket could not be cleaned: {error}", side=Side.TICKET)
-
-
-async def _ticket_in_doubt(work: Work) -> TicketRef | None:
-    """A push unlinked before its answer came may have left a ticket behind."""
-    if work.link.intent.create is None:
-        return None
-    found = await work.sides.tracker.tickets.find_by_marker(work.project, work.link.marker)
-    return found[0].ref if found else None
 
 
 async def _comment(work: Work, ref: TicketRef) -> None:

@@ -5,6 +5,7 @@ What vanished is looked for twice; what is unlinked leaves the ticket clean and 
 
 from keepstep.app.cells import look_at_cell_later, quiet_at
 from keepstep.app.cleaning import clean_ticket, forget
+from keepstep.app.doubt import may_still_come, take_ours
 from keepstep.app.failures import give_up_push
 from keepstep.app.guarding import let_go
 from keepstep.app.work import Work
@@ -93,10 +94,23 @@ async def _hold_back(work: Work, uow: UnitOfWork, side: Side, ending: Ending) ->
 
 async def unlink(work: Work) -> None:
     """May be repeated from the start: every step finds out whether it is done already."""
-    if work.link.ending is not Ending.TICKET_DELETED:
+    waits = await _is_ticket_to_come(work)
+    if work.link.ticket is not None and work.link.ending is not Ending.TICKET_DELETED:
         await clean_ticket(work)
-    if await _free_cell(work):
+    if not await _free_cell(work):
+        return
+    if waits:
+        await work.finish()  # the sweep finds it by its time
+    else:
         await forget(work)
+
+
+async def _is_ticket_to_come(work: Work) -> bool:
+    """A push unlinked before its answer came may have left a ticket behind: it is found, or looked for once more."""
+    if work.link.ticket is not None or work.link.intent.create is None:
+        return False
+    await take_ours(work)
+    return work.link.ticket is None and may_still_come(work)
 
 
 async def _free_cell(work: Work) -> bool:

@@ -38,3 +38,12 @@ def may_still_come(work: Work) -> bool:
     waiting = replace(intent, looks=intent.looks + 1, look_after=again)
     work.change(intent=Intent(create=waiting), retry_at=again)
     return True
+
+
+async def take_ours(work: Work) -> None:
+    """The ticket that a create in doubt has made becomes the Link's, if it shows already."""
+    if work.link.ticket is not None or work.link.intent.create is None:
+        return
+    ours = (await find_marked(work)).ours
+    if ours:
+        work.change(ticket=ours[0].ref)
