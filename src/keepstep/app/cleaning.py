@@ -15,8 +15,7 @@ from keepstep.ports.errors import NotThereError, RejectedError
 async def clean_ticket(work: Work) -> None:
     """Footer and marks go; what the tracker refuses is told and stays. Repeatable."""
     try:
-        await take_ours(work)
-        ref = work.link.ticket
+        ref = work.link.ticket or await take_ours(work)
         if ref is None:
             return
         ticket = await read_ticket(work)

@@ -109,8 +109,7 @@ async def _is_ticket_to_come(work: Work) -> bool:
     """A push unlinked before its answer came may have left a ticket behind: it is found, or looked for once more."""
     if work.link.ticket is not None or work.link.intent.create is None:
         return False
-    await take_ours(work)
-    return work.link.ticket is None and may_still_come(work)
+    return await take_ours(work) is None and may_still_come(work)
 
 
 async def _free_cell(work: Work) -> bool:

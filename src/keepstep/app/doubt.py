@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from keepstep.app.work import Work
 from keepstep.domain.link import Intent, Link
-from keepstep.domain.ticket import Ticket
+from keepstep.domain.ticket import Ticket, TicketRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,12 @@ def may_still_come(work: Work) -> bool:
     return True
 
 
-async def take_ours(work: Work) -> None:
+async def take_ours(work: Work) -> TicketRef | None:
     """The ticket that a create in doubt has made becomes the Link's, if it shows already."""
-    if work.link.ticket is not None or work.link.intent.create is None:
-        return
+    if work.link.intent.create is None:
+        return None
     ours = (await find_marked(work)).ours
-    if ours:
-        work.change(ticket=ours[0].ref)
+    if not ours:
+        return None
+    work.change(ticket=ours[0].ref)
+    return ours[0].ref
