@@ -10,18 +10,16 @@ from keepstep.app.work import Work
 from keepstep.domain.column import INITIAL
 from keepstep.domain.events import NoticeKind
 from keepstep.domain.link import Intent, Link
-from keepstep.domain.ticket import Ticket
 from keepstep.ports.storage import UnitOfWork
 
 
 def skip_the_intent() -> None:
     """Create again without looking for what an earlier try may have made."""
 
-    async def nothing(work: Work) -> Ticket | None:
-        work.change(intent=Intent())
-        return None
+    async def unasked(_: Work) -> bool:
+        return True
 
-    pushing._look_for_ours = nothing
+    pushing._made_nothing = unasked
 
 
 def look_only_once() -> None:
@@ -35,14 +33,14 @@ def clicks_shorten_the_wait() -> None:
 
 
 def _with_create_intent(**changes: Any) -> None:
-    real = pushing._look_for_ours
+    real = pushing._made_nothing
 
-    async def look(work: Work) -> Ticket | None:
+    async def look(work: Work) -> bool:
         if work.link.intent.create is not None:
             work.change(intent=Intent(create=replace(work.link.intent.create, **changes)))
         return await real(work)
 
-    pushing._look_for_ours = look
+    pushing._made_nothing = look
 
 
 def dismiss_forgets_the_marker() -> None:
