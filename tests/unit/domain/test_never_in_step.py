@@ -40,10 +40,13 @@ def test_an_edit_leaves_what_the_other_side_alone_has(editor):
 @pytest.mark.parametrize("editor", list(Side))
 def test_what_has_nothing_in_common_is_replaced_and_kept_for_the_journal(editor):
     long = ["A long design.", "With two paragraphs."]
-    before, now = texts(*in_order(["A typpo."], long, editor)), texts(*in_order(["A typo."], long, editor))
+    before, now = (
+        texts(*in_order(["A short word."], long, editor)),
+        texts(*in_order(["A longer word."], long, editor)),
+    )
     for rule in ConflictRule:
         result = carried_out(before, now, rule)
-        assert paragraphs(result, editor.other) == ["A typo."]
+        assert paragraphs(result, editor.other) == ["A longer word."]
         assert result.losers == [before[editor is Side.FEATURE].description]
 
 
