@@ -7,7 +7,7 @@ from typing import Any
 
 from keepstep.app import sync
 from keepstep.app.work import Work
-from keepstep.domain import merge, plan, sequences, text_merge
+from keepstep.domain import plan, sequences, text_merge
 from keepstep.domain.document import fresh
 from keepstep.domain.fields import Field, Side, Snapshot
 from keepstep.domain.ids import StatusId
@@ -71,22 +71,6 @@ def derive_one_base_from_the_other() -> None:
     sync.make_plan = derived
 
 
-def settle_what_may_not_flow() -> None:
-    """An edit that its direction keeps on its side counts as in step."""
-    real = plan.merge_field
-
-    def settled(*args: Any, **rest: Any) -> merge.Outcome:
-        outcome = real(*args, **rest)
-        return merge.Settle(outcome.reason) if isinstance(outcome, merge.Keep) else outcome
-
-    plan.merge_field = settled
-
-
-def forget_edits_that_may_not_flow() -> None:
-    """After a merge in a one-way field the target's own edits count as the source's."""
-    plan._rests = lambda rule, policy, base, now: {}  # noqa: ARG005
-
-
 def one_side_of_a_paragraph() -> None:
     """Where both changed words of one paragraph, take the feature's."""
     text_merge._merge_plain = lambda base, ours, theirs: ours  # noqa: ARG005
@@ -113,8 +97,6 @@ BUGS = (
     forget_the_footer,
     compare_raw_text,
     derive_one_base_from_the_other,
-    settle_what_may_not_flow,
-    forget_edits_that_may_not_flow,
     one_side_of_a_paragraph,
     clash_without_a_word,
     doubled_moves,

@@ -67,11 +67,6 @@ def no_second_read_before_a_write() -> None:
     sync._still_as_read = as_read
 
 
-def footer_settles_edits() -> None:
-    """Bringing a lost footer back takes for settled whatever still waits in that text."""
-    sync._is_settled = lambda work, reading, plan, name: True  # noqa: ARG005
-
-
 def read_only_what_was_found_again() -> None:
     """When one side comes into sight again, the other one is not looked at."""
     real = sync._sides_to_read
@@ -90,6 +85,5 @@ BUGS = (
     losers_are_not_journalled,
     believe_stale_reads,
     no_second_read_before_a_write,
-    footer_settles_edits,
     read_only_what_was_found_again,
 )
