@@ -19,6 +19,7 @@ from keepstep.domain.document import (
 from keepstep.domain.fields import Field, Side, normal_title
 from keepstep.domain.ids import StatusId, markers_in
 from keepstep.domain.merge import FieldRule, Joined, Pair
+from keepstep.domain.nodes import with_source
 from keepstep.domain.policy import StatusMap
 from keepstep.domain.text_merge import clash_text, merge_documents
 
@@ -148,6 +149,8 @@ class DescriptionRule:
         feature, ticket = self.body(Side.FEATURE, pair.feature), self.body(Side.TICKET, pair.ticket)
         return (
             feature == ticket
+            or self._over_by_blocks(Side.TICKET, feature, ticket) == ticket
+            or self._over_by_blocks(Side.FEATURE, ticket, feature) == feature
             or self._over(Side.TICKET, feature) == ticket
             or self._over(Side.FEATURE, ticket) == feature
         )
@@ -226,6 +229,15 @@ class DescriptionRule:
 
     def body(self, side: Side, text: str) -> Document:
         return split_footers(self._document(side, text))[0]
+
+    def _over_by_blocks(self, side: Side, document: Document, there: Document) -> Document:
+        """As `_over`, each block by itself, and only those that do not stand there as they are: mostly few."""
+        same = set(there.blocks)
+        shown = (
+            (block,) if block in same else self._over(side, Document((with_source(block, None),))).blocks
+            for block in document.blocks
+        )
+        return Document(tuple(piece for pieces in shown for piece in pieces))
 
     def _over(self, side: Side, document: Document) -> Document:
         """How a document looks after a visit to that side."""
