@@ -349,11 +349,17 @@ async def test_a_sync_that_keeps_failing_is_set_aside_and_can_be_tried_again(wor
     await world.until(lambda: _cell_is(world, integration, feature, "connected"))
 
 
-async def test_a_decision_outlives_that_its_link_is_set_aside(world):
+async def _in_conflict(world):
+    """Both titles were edited, and a person is to decide."""
     integration = await _with_policy(world, FieldPolicy(rule=ConflictRule.ASK))
     feature, issue, link = await world.pushed(integration)
     await _edit_both_titles(world, feature, issue)
     await world.until(lambda: _link_in(world, integration, feature, LinkState.IN_CONFLICT))
+    return integration, feature, issue, link
+
+
+async def test_a_decision_outlives_that_its_link_is_set_aside(world):
+    integration, feature, issue, link = await _in_conflict(world)
     world.fault("gittab", match="* /api/v4/projects/1/issues/*", status=502, times=None)
     await links.decide(world.ctx, link.id, Field.TITLE, Side.FEATURE, "tester")
     await world.until(lambda: _cell_is(world, integration, feature, "error"))
@@ -366,10 +372,7 @@ async def test_a_decision_outlives_that_its_link_is_set_aside(world):
 
 
 async def test_a_decision_makes_a_link_that_was_set_aside_ready_again(world):
-    integration = await _with_policy(world, FieldPolicy(rule=ConflictRule.ASK))
-    feature, issue, link = await world.pushed(integration)
-    await _edit_both_titles(world, feature, issue)
-    await world.until(lambda: _link_in(world, integration, feature, LinkState.IN_CONFLICT))
+    integration, feature, issue, link = await _in_conflict(world)
     await _set_aside(world, integration, feature)
     await links.decide(world.ctx, link.id, Field.TITLE, Side.FEATURE, "tester")
     await world.until(lambda: _both_titled(world, feature["id"], issue["iid"], "From the feature"))

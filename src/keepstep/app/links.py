@@ -8,8 +8,9 @@ from keepstep.app.context import Context
 from keepstep.app.opening import Sides, open_sides
 from keepstep.app.pairing import new_pair, pair_in
 from keepstep.app.push import begin_unlinking
+from keepstep.app.revising import until_done
 from keepstep.domain.bulk import FirstSync
-from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, MissingError, StaleRevisionError
+from keepstep.domain.errors import ForbiddenMoveError, InvalidInputError, MissingError
 from keepstep.domain.events import Act, Entry, Notice, NoticeKind, Source
 from keepstep.domain.feature import PUSHABLE_TYPES, Feature
 from keepstep.domain.fields import Field, Side
@@ -95,16 +96,12 @@ async def try_again(ctx: Context, links: Sequence[LinkId], actor: str) -> int:
 
 
 async def _ask_again(ctx: Context, link_id: LinkId, actor: str) -> None:
-    while True:
-        try:
-            async with ctx.storage.begin() as uow:
-                link = await uow.links.get(link_id)
-                await uow.links.save(_ready_again(ctx, link))
-                await _add_person_row(ctx, uow, link, NoticeKind.SYNC, actor, {})
-                await uow.commit()
-            break
-        except StaleRevisionError:
-            continue
+    async def act(uow: UnitOfWork) -> None:
+        link = await uow.links.get(link_id)
+        await uow.links.save(_ready_again(ctx, link))
+        await _add_person_row(ctx, uow, link, NoticeKind.SYNC, actor, {})
+
+    await until_done(ctx, act)
     await ctx.jobs.wake_link(link_id, Urgency.PERSON)
 
 
@@ -135,55 +132,47 @@ async def _add_person_row(
 
 async def unlink(ctx: Context, link_id: LinkId, actor: str) -> None:
     """As with the button: the ticket stays, free of our footer; the cell gets its button back."""
-    while True:
-        try:
-            async with ctx.storage.begin() as uow:
-                link = await uow.links.get(link_id)
-                if link.is_open:
-                    await begin_unlinking(ctx, uow, link, Ending.PERSON, actor)
-                    await _add_person_row(ctx, uow, link, NoticeKind.UNLINK, actor, {})
-                    await uow.commit()
-            break
-        except StaleRevisionError:
-            continue
+
+    async def act(uow: UnitOfWork) -> None:
+        link = await uow.links.get(link_id)
+        if link.is_open:
+            await begin_unlinking(ctx, uow, link, Ending.PERSON, actor)
+            await _add_person_row(ctx, uow, link, NoticeKind.UNLINK, actor, {})
+
+    await until_done(ctx, act)
     await ctx.jobs.wake_link(link_id, Urgency.PERSON)
 
 
 async def decide(ctx: Context, link_id: LinkId, field: Field, keep: Side, actor: str) -> None:
     """End an open conflict: this side's value goes to the other side; the other value stays in the journal."""
-    while True:
-        try:
-            async with ctx.storage.begin() as uow:
-                link = await uow.links.get(link_id)
-                if field not in link.conflicts:
-                    raise ForbiddenMoveError(f"There is nothing to decide about the {field} any more.")
-                await _decide_in(ctx, uow, link, field, actor, {"field": field, "side": keep})
-                await uow.commit()
-            break
-        except StaleRevisionError:
-            continue
+
+    async def act(uow: UnitOfWork) -> None:
+        link = await uow.links.get(link_id)
+        if field not in link.conflicts:
+            raise ForbiddenMoveError(f"There is nothing to decide about the {field} any more.")
+        await _decide_in(ctx, uow, link, field, actor, {"field": field, "side": keep})
+
+    await until_done(ctx, act)
     await ctx.jobs.wake_link(link_id, Urgency.PERSON)
 
 
 async def put_back(ctx: Context, entry_id: int, actor: str) -> LinkId:
     """Write a value that the journal holds back to both sides. Returns its Link."""
-    while True:
-        try:
-            async with ctx.storage.begin() as uow:
-                entry = await uow.journal.get(entry_id)
-                if entry.link_id is None or entry.field is None or entry.side is None or entry.before is None:
-                    raise ForbiddenMoveError("This entry holds no value that could be put back.")
-                link = await uow.links.get(entry.link_id)
-                if not link.is_open or link.ticket is None:
-                    raise ForbiddenMoveError("This Link is not in step any more.")
-                detail = {"field": entry.field, "side": entry.side, "value": entry.before}
-                await _decide_in(ctx, uow, link, entry.field, actor, detail)
-                await uow.commit()
-            break
-        except StaleRevisionError:
-            continue
-    await ctx.jobs.wake_link(link.id, Urgency.PERSON)
-    return link.id
+
+    async def act(uow: UnitOfWork) -> LinkId:
+        entry = await uow.journal.get(entry_id)
+        if entry.link_id is None or entry.field is None or entry.side is None or entry.before is None:
+            raise ForbiddenMoveError("This entry holds no value that could be put back.")
+        link = await uow.links.get(entry.link_id)
+        if not link.is_open or link.ticket is None:
+            raise ForbiddenMoveError("This Link is not in step any more.")
+        detail = {"field": entry.field, "side": entry.side, "value": entry.before}
+        await _decide_in(ctx, uow, link, entry.field, actor, detail)
+        return link.id
+
+    link_id = await until_done(ctx, act)
+    await ctx.jobs.wake_link(link_id, Urgency.PERSON)
+    return link_id
 
 
 async def _decide_in(
